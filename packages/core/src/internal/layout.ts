@@ -1,0 +1,136 @@
+/**
+ * What a schema looks like on the wire: the small description that readers, writers, the JSON codec, the printer and
+ * the source emitter work on. Plain data, no Schema in it.
+ */
+
+export type Primitive =
+  | "int"
+  | "long"
+  | "double"
+  | "int128"
+  | "int256"
+  | "string"
+  | "bytes"
+  | "bool"
+  /** all that is left */
+  | "rest"
+  /** an int length, then that many bytes */
+  | "block"
+
+export type Layout =
+  | PrimitiveLayout
+  | VectorLayout
+  | ObjectLayout
+  | UnionLayout
+  | RefLayout
+
+export interface PrimitiveLayout {
+  readonly _tag: "primitive"
+  readonly type: Primitive
+}
+
+export interface VectorLayout {
+  readonly _tag: "vector"
+  readonly boxed: boolean
+  readonly item: Layout
+}
+
+/** One constructor; boxed = its id stands before the fields. */
+export interface ObjectLayout {
+  readonly _tag: "object"
+  readonly boxed: boolean
+  readonly of: ConstructorLayout
+}
+
+/** One of several constructors, always boxed. Also what a recursive type's placeholder resolves to. */
+export interface UnionLayout {
+  readonly _tag: "union"
+  readonly name: string
+  readonly members: ReadonlyArray<ConstructorLayout>
+}
+
+/** A layout not known yet when the reference was made (recursive types). */
+export interface RefLayout {
+  readonly _tag: "ref"
+  readonly get: () => Layout
+}
+
+export interface ConstructorLayout {
+  /** The value's `_tag`. */
+  readonly tag: string
+  /** The name in TL, the same as `tag` except for superseded constructors. */
+  readonly name: string
+  /** The constructor id as an unsigned number. */
+  readonly id: number
+  /** The TL type that the constructor belongs to. */
+  readonly type: string
+  /** Generic parameters as TL writes them, such as `{X:Type}`; empty if there are none. */
+  readonly generics: ReadonlyArray<string>
+  /** In wire order. */
+  readonly fields: ReadonlyArray<FieldLayout>
+}
+
+export type FieldLayout =
+  /** `flags:#`: computed when written, not part of the value */
+  | { readonly _tag: "flags"; readonly name: string }
+  /** `name:flags.n?true`: no bytes */
+  | { readonly _tag: "true"; readonly key: string; readonly name: string; readonly flag: Flag }
+  | {
+    readonly _tag: "value"
+    readonly key: string
+    readonly name: string
+    /** Present if the field is conditional. */
+    readonly flag: Flag | undefined
+    readonly layout: Layout
+    /** How TL spells the type where the layout alone does not say it (`!X`, `Object`). */
+    readonly spelling: string | undefined
+  }
+
+export interface Flag {
+  /** The TL name of the flags word. */
+  readonly word: string
+  readonly bit: number
+}
+
+export const resolve = (layout: Layout): Exclude<Layout, RefLayout> => {
+  let l = layout
+  while (l._tag === "ref") l = l.get()
+  return l
+}
+
+/** The least number of bytes that a value can take: what bounds the counts of vectors. */
+export const minSize = (layout: Layout): number => {
+  switch (layout._tag) {
+    case "primitive":
+      switch (layout.type) {
+        case "long":
+        case "double":
+          return 8
+        case "int128":
+          return 16
+        case "int256":
+          return 32
+        case "rest":
+          return 0
+        default:
+          return 4
+      }
+    case "vector":
+      return layout.boxed ? 8 : 4
+    case "object":
+      return (layout.boxed ? 4 : 0) + minFields(layout.of)
+    // Enough for a bound; following them could loop.
+    case "union":
+    case "ref":
+      return 4
+  }
+}
+
+const minFields = (c: ConstructorLayout): number => {
+  let n = 0
+  for (const f of c.fields) {
+    if (f._tag === "flags") n += 4
+    else if (f._tag === "value" && f.flag === undefined) n += minSize(f.layout)
+  }
+  return n
+}
