@@ -74,7 +74,7 @@ const emitType = (scope: Scope, type: string, constructors: ReadonlyArray<Constr
     ...constructors.filter((c) => namespaceOf(c.name) === scope.namespace).map((c) => emitConstructor(scope, c)),
     `export type ${local} = ${union}`,
     `/** The binary codec of the boxed type \`${type}\`. */`,
-    `export const ${local}: TypeCodec<${local}> = /*#__PURE__*/ type(${
+    `export const ${local}: TypeCodec<${local}> = /*#__PURE__*/ codec(${
       JSON.stringify(type)
     }, c.${codec.read}, c.${codec.write})`,
     ""
@@ -170,8 +170,11 @@ export const emitNamespace = (model: Model, namespace: string): string => {
     ...(text.includes("c.") ? [`import * as c from "../internal/api/${module}.ts"`] : []),
     ...[...used].toSorted().map((n) => `import * as c${alias(n)} from "../internal/api/${moduleOf(n)}.ts"`),
     ...(/\bp\.(read|write)/.test(text) ? [`import * as p from "../internal/apiPrimitives.ts"`] : []),
-    ...(/ type\(/.test(text)
-      ? [`import type { TypeCodec } from "../internal/apiMethod.ts"`, `import { type } from "../internal/apiMethod.ts"`]
+    ...(/ codec\(/.test(text)
+      ? [
+        `import type { TypeCodec } from "../internal/apiMethod.ts"`,
+        `import { codec } from "../internal/apiMethod.ts"`
+      ]
       : []),
     ...(methods.length > 0
       ? [`import type { Method } from "../internal/apiMethod.ts"`, `import { method } from "../internal/apiMethod.ts"`]

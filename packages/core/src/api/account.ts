@@ -16,8 +16,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `account.privacyRules#50a04e45 rules:Vector<PrivacyRule> chats:Vector<Chat> users:Vector<User> = account.PrivacyRules` */
 export interface privacyRules {
@@ -29,7 +29,7 @@ export interface privacyRules {
 
 export type PrivacyRules = privacyRules
 /** The binary codec of the boxed type `account.PrivacyRules`. */
-export const PrivacyRules: TypeCodec<PrivacyRules> = /*#__PURE__*/ type("account.PrivacyRules", c.readPrivacyRules, c.writePrivacyRules)
+export const PrivacyRules: TypeCodec<PrivacyRules> = /*#__PURE__*/ codec("account.PrivacyRules", c.readPrivacyRules, c.writePrivacyRules)
 
 /** `account.authorizations#4bff8ea0 authorization_ttl_days:int authorizations:Vector<Authorization> = account.Authorizations` */
 export interface authorizations {
@@ -40,7 +40,7 @@ export interface authorizations {
 
 export type Authorizations = authorizations
 /** The binary codec of the boxed type `account.Authorizations`. */
-export const Authorizations: TypeCodec<Authorizations> = /*#__PURE__*/ type("account.Authorizations", c.readAuthorizations, c.writeAuthorizations)
+export const Authorizations: TypeCodec<Authorizations> = /*#__PURE__*/ codec("account.Authorizations", c.readAuthorizations, c.writeAuthorizations)
 
 /** `account.password#957b50fb flags:# has_recovery:flags.0?true has_secure_values:flags.1?true has_password:flags.2?true current_algo:flags.2?PasswordKdfAlgo srp_B:flags.2?bytes srp_id:flags.2?long hint:flags.3?string email_unconfirmed_pattern:flags.4?string new_algo:PasswordKdfAlgo new_secure_algo:SecurePasswordKdfAlgo secure_random:bytes pending_reset_date:flags.5?int login_email_pattern:flags.6?string = account.Password` */
 export interface password {
@@ -62,7 +62,7 @@ export interface password {
 
 export type Password = password
 /** The binary codec of the boxed type `account.Password`. */
-export const Password: TypeCodec<Password> = /*#__PURE__*/ type("account.Password", c.readPassword, c.writePassword)
+export const Password: TypeCodec<Password> = /*#__PURE__*/ codec("account.Password", c.readPassword, c.writePassword)
 
 /** `account.passwordSettings#9a5c33e5 flags:# email:flags.0?string secure_settings:flags.1?SecureSecretSettings = account.PasswordSettings` */
 export interface passwordSettings {
@@ -73,7 +73,7 @@ export interface passwordSettings {
 
 export type PasswordSettings = passwordSettings
 /** The binary codec of the boxed type `account.PasswordSettings`. */
-export const PasswordSettings: TypeCodec<PasswordSettings> = /*#__PURE__*/ type("account.PasswordSettings", c.readPasswordSettings, c.writePasswordSettings)
+export const PasswordSettings: TypeCodec<PasswordSettings> = /*#__PURE__*/ codec("account.PasswordSettings", c.readPasswordSettings, c.writePasswordSettings)
 
 /** `account.passwordInputSettings#c23727c9 flags:# new_algo:flags.0?PasswordKdfAlgo new_password_hash:flags.0?bytes hint:flags.0?string email:flags.1?string new_secure_settings:flags.2?SecureSecretSettings = account.PasswordInputSettings` */
 export interface passwordInputSettings {
@@ -87,7 +87,7 @@ export interface passwordInputSettings {
 
 export type PasswordInputSettings = passwordInputSettings
 /** The binary codec of the boxed type `account.PasswordInputSettings`. */
-export const PasswordInputSettings: TypeCodec<PasswordInputSettings> = /*#__PURE__*/ type("account.PasswordInputSettings", c.readPasswordInputSettings, c.writePasswordInputSettings)
+export const PasswordInputSettings: TypeCodec<PasswordInputSettings> = /*#__PURE__*/ codec("account.PasswordInputSettings", c.readPasswordInputSettings, c.writePasswordInputSettings)
 
 /** `account.tmpPassword#db64fd34 tmp_password:bytes valid_until:int = account.TmpPassword` */
 export interface tmpPassword {
@@ -98,7 +98,7 @@ export interface tmpPassword {
 
 export type TmpPassword = tmpPassword
 /** The binary codec of the boxed type `account.TmpPassword`. */
-export const TmpPassword: TypeCodec<TmpPassword> = /*#__PURE__*/ type("account.TmpPassword", c.readTmpPassword, c.writeTmpPassword)
+export const TmpPassword: TypeCodec<TmpPassword> = /*#__PURE__*/ codec("account.TmpPassword", c.readTmpPassword, c.writeTmpPassword)
 
 /** `account.webAuthorizations#ed56c9fc authorizations:Vector<WebAuthorization> users:Vector<User> = account.WebAuthorizations` */
 export interface webAuthorizations {
@@ -109,7 +109,7 @@ export interface webAuthorizations {
 
 export type WebAuthorizations = webAuthorizations
 /** The binary codec of the boxed type `account.WebAuthorizations`. */
-export const WebAuthorizations: TypeCodec<WebAuthorizations> = /*#__PURE__*/ type("account.WebAuthorizations", c.readWebAuthorizations, c.writeWebAuthorizations)
+export const WebAuthorizations: TypeCodec<WebAuthorizations> = /*#__PURE__*/ codec("account.WebAuthorizations", c.readWebAuthorizations, c.writeWebAuthorizations)
 
 /** `account.authorizationForm#ad2e1cd8 flags:# required_types:Vector<SecureRequiredType> values:Vector<SecureValue> errors:Vector<SecureValueError> users:Vector<User> privacy_policy_url:flags.0?string = account.AuthorizationForm` */
 export interface authorizationForm {
@@ -123,7 +123,7 @@ export interface authorizationForm {
 
 export type AuthorizationForm = authorizationForm
 /** The binary codec of the boxed type `account.AuthorizationForm`. */
-export const AuthorizationForm: TypeCodec<AuthorizationForm> = /*#__PURE__*/ type("account.AuthorizationForm", c.readAuthorizationForm, c.writeAuthorizationForm)
+export const AuthorizationForm: TypeCodec<AuthorizationForm> = /*#__PURE__*/ codec("account.AuthorizationForm", c.readAuthorizationForm, c.writeAuthorizationForm)
 
 /** `account.sentEmailCode#811f854f email_pattern:string length:int = account.SentEmailCode` */
 export interface sentEmailCode {
@@ -134,7 +134,7 @@ export interface sentEmailCode {
 
 export type SentEmailCode = sentEmailCode
 /** The binary codec of the boxed type `account.SentEmailCode`. */
-export const SentEmailCode: TypeCodec<SentEmailCode> = /*#__PURE__*/ type("account.SentEmailCode", c.readSentEmailCode, c.writeSentEmailCode)
+export const SentEmailCode: TypeCodec<SentEmailCode> = /*#__PURE__*/ codec("account.SentEmailCode", c.readSentEmailCode, c.writeSentEmailCode)
 
 /** `account.takeout#4dba4501 id:long = account.Takeout` */
 export interface takeout {
@@ -144,7 +144,7 @@ export interface takeout {
 
 export type Takeout = takeout
 /** The binary codec of the boxed type `account.Takeout`. */
-export const Takeout: TypeCodec<Takeout> = /*#__PURE__*/ type("account.Takeout", c.readTakeout, c.writeTakeout)
+export const Takeout: TypeCodec<Takeout> = /*#__PURE__*/ codec("account.Takeout", c.readTakeout, c.writeTakeout)
 
 /** `account.wallPapersNotModified#1c199183 = account.WallPapers` */
 export interface wallPapersNotModified {
@@ -162,7 +162,7 @@ export type WallPapers =
   | wallPapersNotModified
   | wallPapers
 /** The binary codec of the boxed type `account.WallPapers`. */
-export const WallPapers: TypeCodec<WallPapers> = /*#__PURE__*/ type("account.WallPapers", c.readWallPapers, c.writeWallPapers)
+export const WallPapers: TypeCodec<WallPapers> = /*#__PURE__*/ codec("account.WallPapers", c.readWallPapers, c.writeWallPapers)
 
 /** `account.autoDownloadSettings#63cacf26 low:AutoDownloadSettings medium:AutoDownloadSettings high:AutoDownloadSettings = account.AutoDownloadSettings` */
 export interface autoDownloadSettings {
@@ -174,7 +174,7 @@ export interface autoDownloadSettings {
 
 export type AutoDownloadSettings = autoDownloadSettings
 /** The binary codec of the boxed type `account.AutoDownloadSettings`. */
-export const AutoDownloadSettings: TypeCodec<AutoDownloadSettings> = /*#__PURE__*/ type("account.AutoDownloadSettings", c.readAutoDownloadSettings, c.writeAutoDownloadSettings)
+export const AutoDownloadSettings: TypeCodec<AutoDownloadSettings> = /*#__PURE__*/ codec("account.AutoDownloadSettings", c.readAutoDownloadSettings, c.writeAutoDownloadSettings)
 
 /** `account.themesNotModified#f41eb622 = account.Themes` */
 export interface themesNotModified {
@@ -192,7 +192,7 @@ export type Themes =
   | themesNotModified
   | themes
 /** The binary codec of the boxed type `account.Themes`. */
-export const Themes: TypeCodec<Themes> = /*#__PURE__*/ type("account.Themes", c.readThemes, c.writeThemes)
+export const Themes: TypeCodec<Themes> = /*#__PURE__*/ codec("account.Themes", c.readThemes, c.writeThemes)
 
 /** `account.contentSettings#57e28221 flags:# sensitive_enabled:flags.0?true sensitive_can_change:flags.1?true = account.ContentSettings` */
 export interface contentSettings {
@@ -203,7 +203,7 @@ export interface contentSettings {
 
 export type ContentSettings = contentSettings
 /** The binary codec of the boxed type `account.ContentSettings`. */
-export const ContentSettings: TypeCodec<ContentSettings> = /*#__PURE__*/ type("account.ContentSettings", c.readContentSettings, c.writeContentSettings)
+export const ContentSettings: TypeCodec<ContentSettings> = /*#__PURE__*/ codec("account.ContentSettings", c.readContentSettings, c.writeContentSettings)
 
 /** `account.resetPasswordFailedWait#e3779861 retry_date:int = account.ResetPasswordResult` */
 export interface resetPasswordFailedWait {
@@ -227,7 +227,7 @@ export type ResetPasswordResult =
   | resetPasswordRequestedWait
   | resetPasswordOk
 /** The binary codec of the boxed type `account.ResetPasswordResult`. */
-export const ResetPasswordResult: TypeCodec<ResetPasswordResult> = /*#__PURE__*/ type("account.ResetPasswordResult", c.readResetPasswordResult, c.writeResetPasswordResult)
+export const ResetPasswordResult: TypeCodec<ResetPasswordResult> = /*#__PURE__*/ codec("account.ResetPasswordResult", c.readResetPasswordResult, c.writeResetPasswordResult)
 
 /** `account.chatThemesNotModified#e011e1c4 = account.ChatThemes` */
 export interface chatThemesNotModified {
@@ -248,7 +248,7 @@ export type ChatThemes =
   | chatThemesNotModified
   | chatThemes
 /** The binary codec of the boxed type `account.ChatThemes`. */
-export const ChatThemes: TypeCodec<ChatThemes> = /*#__PURE__*/ type("account.ChatThemes", c.readChatThemes, c.writeChatThemes)
+export const ChatThemes: TypeCodec<ChatThemes> = /*#__PURE__*/ codec("account.ChatThemes", c.readChatThemes, c.writeChatThemes)
 
 /** `account.savedRingtonesNotModified#fbf6e8b1 = account.SavedRingtones` */
 export interface savedRingtonesNotModified {
@@ -266,7 +266,7 @@ export type SavedRingtones =
   | savedRingtonesNotModified
   | savedRingtones
 /** The binary codec of the boxed type `account.SavedRingtones`. */
-export const SavedRingtones: TypeCodec<SavedRingtones> = /*#__PURE__*/ type("account.SavedRingtones", c.readSavedRingtones, c.writeSavedRingtones)
+export const SavedRingtones: TypeCodec<SavedRingtones> = /*#__PURE__*/ codec("account.SavedRingtones", c.readSavedRingtones, c.writeSavedRingtones)
 
 /** `account.savedRingtone#b7263f6d = account.SavedRingtone` */
 export interface savedRingtone {
@@ -283,7 +283,7 @@ export type SavedRingtone =
   | savedRingtone
   | savedRingtoneConverted
 /** The binary codec of the boxed type `account.SavedRingtone`. */
-export const SavedRingtone: TypeCodec<SavedRingtone> = /*#__PURE__*/ type("account.SavedRingtone", c.readSavedRingtone, c.writeSavedRingtone)
+export const SavedRingtone: TypeCodec<SavedRingtone> = /*#__PURE__*/ codec("account.SavedRingtone", c.readSavedRingtone, c.writeSavedRingtone)
 
 /** `account.emojiStatusesNotModified#d08ce645 = account.EmojiStatuses` */
 export interface emojiStatusesNotModified {
@@ -301,7 +301,7 @@ export type EmojiStatuses =
   | emojiStatusesNotModified
   | emojiStatuses
 /** The binary codec of the boxed type `account.EmojiStatuses`. */
-export const EmojiStatuses: TypeCodec<EmojiStatuses> = /*#__PURE__*/ type("account.EmojiStatuses", c.readEmojiStatuses, c.writeEmojiStatuses)
+export const EmojiStatuses: TypeCodec<EmojiStatuses> = /*#__PURE__*/ codec("account.EmojiStatuses", c.readEmojiStatuses, c.writeEmojiStatuses)
 
 /** `account.emailVerified#2b96cd1b email:string = account.EmailVerified` */
 export interface emailVerified {
@@ -320,7 +320,7 @@ export type EmailVerified =
   | emailVerified
   | emailVerifiedLogin
 /** The binary codec of the boxed type `account.EmailVerified`. */
-export const EmailVerified: TypeCodec<EmailVerified> = /*#__PURE__*/ type("account.EmailVerified", c.readEmailVerified, c.writeEmailVerified)
+export const EmailVerified: TypeCodec<EmailVerified> = /*#__PURE__*/ codec("account.EmailVerified", c.readEmailVerified, c.writeEmailVerified)
 
 /** `account.autoSaveSettings#4c3e069d users_settings:AutoSaveSettings chats_settings:AutoSaveSettings broadcasts_settings:AutoSaveSettings exceptions:Vector<AutoSaveException> chats:Vector<Chat> users:Vector<User> = account.AutoSaveSettings` */
 export interface autoSaveSettings {
@@ -335,7 +335,7 @@ export interface autoSaveSettings {
 
 export type AutoSaveSettings = autoSaveSettings
 /** The binary codec of the boxed type `account.AutoSaveSettings`. */
-export const AutoSaveSettings: TypeCodec<AutoSaveSettings> = /*#__PURE__*/ type("account.AutoSaveSettings", c.readAutoSaveSettings, c.writeAutoSaveSettings)
+export const AutoSaveSettings: TypeCodec<AutoSaveSettings> = /*#__PURE__*/ codec("account.AutoSaveSettings", c.readAutoSaveSettings, c.writeAutoSaveSettings)
 
 /** `account.connectedBots#17d7f87b connected_bots:Vector<ConnectedBot> users:Vector<User> = account.ConnectedBots` */
 export interface connectedBots {
@@ -346,7 +346,7 @@ export interface connectedBots {
 
 export type ConnectedBots = connectedBots
 /** The binary codec of the boxed type `account.ConnectedBots`. */
-export const ConnectedBots: TypeCodec<ConnectedBots> = /*#__PURE__*/ type("account.ConnectedBots", c.readConnectedBots, c.writeConnectedBots)
+export const ConnectedBots: TypeCodec<ConnectedBots> = /*#__PURE__*/ codec("account.ConnectedBots", c.readConnectedBots, c.writeConnectedBots)
 
 /** `account.businessChatLinks#ec43a2d1 links:Vector<BusinessChatLink> chats:Vector<Chat> users:Vector<User> = account.BusinessChatLinks` */
 export interface businessChatLinks {
@@ -358,7 +358,7 @@ export interface businessChatLinks {
 
 export type BusinessChatLinks = businessChatLinks
 /** The binary codec of the boxed type `account.BusinessChatLinks`. */
-export const BusinessChatLinks: TypeCodec<BusinessChatLinks> = /*#__PURE__*/ type("account.BusinessChatLinks", c.readBusinessChatLinks, c.writeBusinessChatLinks)
+export const BusinessChatLinks: TypeCodec<BusinessChatLinks> = /*#__PURE__*/ codec("account.BusinessChatLinks", c.readBusinessChatLinks, c.writeBusinessChatLinks)
 
 /** `account.resolvedBusinessChatLinks#9a23af21 flags:# peer:Peer message:string entities:flags.0?Vector<MessageEntity> chats:Vector<Chat> users:Vector<User> = account.ResolvedBusinessChatLinks` */
 export interface resolvedBusinessChatLinks {
@@ -372,7 +372,7 @@ export interface resolvedBusinessChatLinks {
 
 export type ResolvedBusinessChatLinks = resolvedBusinessChatLinks
 /** The binary codec of the boxed type `account.ResolvedBusinessChatLinks`. */
-export const ResolvedBusinessChatLinks: TypeCodec<ResolvedBusinessChatLinks> = /*#__PURE__*/ type("account.ResolvedBusinessChatLinks", c.readResolvedBusinessChatLinks, c.writeResolvedBusinessChatLinks)
+export const ResolvedBusinessChatLinks: TypeCodec<ResolvedBusinessChatLinks> = /*#__PURE__*/ codec("account.ResolvedBusinessChatLinks", c.readResolvedBusinessChatLinks, c.writeResolvedBusinessChatLinks)
 
 /** `account.paidMessagesRevenue#1e109708 stars_amount:long = account.PaidMessagesRevenue` */
 export interface paidMessagesRevenue {
@@ -382,7 +382,7 @@ export interface paidMessagesRevenue {
 
 export type PaidMessagesRevenue = paidMessagesRevenue
 /** The binary codec of the boxed type `account.PaidMessagesRevenue`. */
-export const PaidMessagesRevenue: TypeCodec<PaidMessagesRevenue> = /*#__PURE__*/ type("account.PaidMessagesRevenue", c.readPaidMessagesRevenue, c.writePaidMessagesRevenue)
+export const PaidMessagesRevenue: TypeCodec<PaidMessagesRevenue> = /*#__PURE__*/ codec("account.PaidMessagesRevenue", c.readPaidMessagesRevenue, c.writePaidMessagesRevenue)
 
 /** `account.savedMusicIdsNotModified#4fc81d6e = account.SavedMusicIds` */
 export interface savedMusicIdsNotModified {
@@ -399,7 +399,7 @@ export type SavedMusicIds =
   | savedMusicIdsNotModified
   | savedMusicIds
 /** The binary codec of the boxed type `account.SavedMusicIds`. */
-export const SavedMusicIds: TypeCodec<SavedMusicIds> = /*#__PURE__*/ type("account.SavedMusicIds", c.readSavedMusicIds, c.writeSavedMusicIds)
+export const SavedMusicIds: TypeCodec<SavedMusicIds> = /*#__PURE__*/ codec("account.SavedMusicIds", c.readSavedMusicIds, c.writeSavedMusicIds)
 
 /** `account.passkeys#f8e0aa1c passkeys:Vector<Passkey> = account.Passkeys` */
 export interface passkeys {
@@ -409,7 +409,7 @@ export interface passkeys {
 
 export type Passkeys = passkeys
 /** The binary codec of the boxed type `account.Passkeys`. */
-export const Passkeys: TypeCodec<Passkeys> = /*#__PURE__*/ type("account.Passkeys", c.readPasskeys, c.writePasskeys)
+export const Passkeys: TypeCodec<Passkeys> = /*#__PURE__*/ codec("account.Passkeys", c.readPasskeys, c.writePasskeys)
 
 /** `account.passkeyRegistrationOptions#e16b5ce1 options:DataJSON = account.PasskeyRegistrationOptions` */
 export interface passkeyRegistrationOptions {
@@ -419,7 +419,7 @@ export interface passkeyRegistrationOptions {
 
 export type PasskeyRegistrationOptions = passkeyRegistrationOptions
 /** The binary codec of the boxed type `account.PasskeyRegistrationOptions`. */
-export const PasskeyRegistrationOptions: TypeCodec<PasskeyRegistrationOptions> = /*#__PURE__*/ type("account.PasskeyRegistrationOptions", c.readPasskeyRegistrationOptions, c.writePasskeyRegistrationOptions)
+export const PasskeyRegistrationOptions: TypeCodec<PasskeyRegistrationOptions> = /*#__PURE__*/ codec("account.PasskeyRegistrationOptions", c.readPasskeyRegistrationOptions, c.writePasskeyRegistrationOptions)
 
 /** `account.webBrowserSettingsNotModified#c31c8f4e = account.WebBrowserSettings` */
 export interface webBrowserSettingsNotModified {
@@ -440,7 +440,7 @@ export type WebBrowserSettings =
   | webBrowserSettingsNotModified
   | webBrowserSettings
 /** The binary codec of the boxed type `account.WebBrowserSettings`. */
-export const WebBrowserSettings: TypeCodec<WebBrowserSettings> = /*#__PURE__*/ type("account.WebBrowserSettings", c.readWebBrowserSettings, c.writeWebBrowserSettings)
+export const WebBrowserSettings: TypeCodec<WebBrowserSettings> = /*#__PURE__*/ codec("account.WebBrowserSettings", c.readWebBrowserSettings, c.writeWebBrowserSettings)
 
 // ----- methods
 

@@ -13,8 +13,8 @@ import * as p from "../internal/apiPrimitives.ts"
 import type * as $root from "./root.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `aicompose.tonesNotModified#c1f46103 = aicompose.Tones` */
 export interface tonesNotModified {
@@ -33,7 +33,7 @@ export type Tones =
   | tonesNotModified
   | tones
 /** The binary codec of the boxed type `aicompose.Tones`. */
-export const Tones: TypeCodec<Tones> = /*#__PURE__*/ type("aicompose.Tones", c.readTones, c.writeTones)
+export const Tones: TypeCodec<Tones> = /*#__PURE__*/ codec("aicompose.Tones", c.readTones, c.writeTones)
 
 // ----- methods
 

@@ -16,8 +16,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `auth.sentCode#5e002502 flags:# type:auth.SentCodeType phone_code_hash:string next_type:flags.1?auth.CodeType timeout:flags.2?int = auth.SentCode` */
 export interface sentCode {
@@ -51,7 +51,7 @@ export type SentCode =
   | sentCodeSuccess
   | sentCodePaymentRequired
 /** The binary codec of the boxed type `auth.SentCode`. */
-export const SentCode: TypeCodec<SentCode> = /*#__PURE__*/ type("auth.SentCode", c.readSentCode, c.writeSentCode)
+export const SentCode: TypeCodec<SentCode> = /*#__PURE__*/ codec("auth.SentCode", c.readSentCode, c.writeSentCode)
 
 /** `auth.authorization#2ea2c0d4 flags:# setup_password_required:flags.1?true otherwise_relogin_days:flags.1?int tmp_sessions:flags.0?int future_auth_token:flags.2?bytes user:User = auth.Authorization` */
 export interface authorization {
@@ -73,7 +73,7 @@ export type Authorization =
   | authorization
   | authorizationSignUpRequired
 /** The binary codec of the boxed type `auth.Authorization`. */
-export const Authorization: TypeCodec<Authorization> = /*#__PURE__*/ type("auth.Authorization", c.readAuthorization, c.writeAuthorization)
+export const Authorization: TypeCodec<Authorization> = /*#__PURE__*/ codec("auth.Authorization", c.readAuthorization, c.writeAuthorization)
 
 /** `auth.exportedAuthorization#b434e2b8 id:long bytes:bytes = auth.ExportedAuthorization` */
 export interface exportedAuthorization {
@@ -84,7 +84,7 @@ export interface exportedAuthorization {
 
 export type ExportedAuthorization = exportedAuthorization
 /** The binary codec of the boxed type `auth.ExportedAuthorization`. */
-export const ExportedAuthorization: TypeCodec<ExportedAuthorization> = /*#__PURE__*/ type("auth.ExportedAuthorization", c.readExportedAuthorization, c.writeExportedAuthorization)
+export const ExportedAuthorization: TypeCodec<ExportedAuthorization> = /*#__PURE__*/ codec("auth.ExportedAuthorization", c.readExportedAuthorization, c.writeExportedAuthorization)
 
 /** `auth.passwordRecovery#137948a5 email_pattern:string = auth.PasswordRecovery` */
 export interface passwordRecovery {
@@ -94,7 +94,7 @@ export interface passwordRecovery {
 
 export type PasswordRecovery = passwordRecovery
 /** The binary codec of the boxed type `auth.PasswordRecovery`. */
-export const PasswordRecovery: TypeCodec<PasswordRecovery> = /*#__PURE__*/ type("auth.PasswordRecovery", c.readPasswordRecovery, c.writePasswordRecovery)
+export const PasswordRecovery: TypeCodec<PasswordRecovery> = /*#__PURE__*/ codec("auth.PasswordRecovery", c.readPasswordRecovery, c.writePasswordRecovery)
 
 /** `auth.codeTypeSms#72a3158c = auth.CodeType` */
 export interface codeTypeSms {
@@ -128,7 +128,7 @@ export type CodeType =
   | codeTypeMissedCall
   | codeTypeFragmentSms
 /** The binary codec of the boxed type `auth.CodeType`. */
-export const CodeType: TypeCodec<CodeType> = /*#__PURE__*/ type("auth.CodeType", c.readCodeType, c.writeCodeType)
+export const CodeType: TypeCodec<CodeType> = /*#__PURE__*/ codec("auth.CodeType", c.readCodeType, c.writeCodeType)
 
 /** `auth.sentCodeTypeApp#3dbb5986 length:int = auth.SentCodeType` */
 export interface sentCodeTypeApp {
@@ -222,7 +222,7 @@ export type SentCodeType =
   | sentCodeTypeSmsWord
   | sentCodeTypeSmsPhrase
 /** The binary codec of the boxed type `auth.SentCodeType`. */
-export const SentCodeType: TypeCodec<SentCodeType> = /*#__PURE__*/ type("auth.SentCodeType", c.readSentCodeType, c.writeSentCodeType)
+export const SentCodeType: TypeCodec<SentCodeType> = /*#__PURE__*/ codec("auth.SentCodeType", c.readSentCodeType, c.writeSentCodeType)
 
 /** `auth.loginToken#629f1980 expires:int token:bytes = auth.LoginToken` */
 export interface loginToken {
@@ -249,7 +249,7 @@ export type LoginToken =
   | loginTokenMigrateTo
   | loginTokenSuccess
 /** The binary codec of the boxed type `auth.LoginToken`. */
-export const LoginToken: TypeCodec<LoginToken> = /*#__PURE__*/ type("auth.LoginToken", c.readLoginToken, c.writeLoginToken)
+export const LoginToken: TypeCodec<LoginToken> = /*#__PURE__*/ codec("auth.LoginToken", c.readLoginToken, c.writeLoginToken)
 
 /** `auth.loggedOut#c3a2835f flags:# future_auth_token:flags.0?bytes = auth.LoggedOut` */
 export interface loggedOut {
@@ -259,7 +259,7 @@ export interface loggedOut {
 
 export type LoggedOut = loggedOut
 /** The binary codec of the boxed type `auth.LoggedOut`. */
-export const LoggedOut: TypeCodec<LoggedOut> = /*#__PURE__*/ type("auth.LoggedOut", c.readLoggedOut, c.writeLoggedOut)
+export const LoggedOut: TypeCodec<LoggedOut> = /*#__PURE__*/ codec("auth.LoggedOut", c.readLoggedOut, c.writeLoggedOut)
 
 /** `auth.passkeyLoginOptions#e2037789 options:DataJSON = auth.PasskeyLoginOptions` */
 export interface passkeyLoginOptions {
@@ -269,7 +269,7 @@ export interface passkeyLoginOptions {
 
 export type PasskeyLoginOptions = passkeyLoginOptions
 /** The binary codec of the boxed type `auth.PasskeyLoginOptions`. */
-export const PasskeyLoginOptions: TypeCodec<PasskeyLoginOptions> = /*#__PURE__*/ type("auth.PasskeyLoginOptions", c.readPasskeyLoginOptions, c.writePasskeyLoginOptions)
+export const PasskeyLoginOptions: TypeCodec<PasskeyLoginOptions> = /*#__PURE__*/ codec("auth.PasskeyLoginOptions", c.readPasskeyLoginOptions, c.writePasskeyLoginOptions)
 
 // ----- methods
 

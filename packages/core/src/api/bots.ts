@@ -16,8 +16,8 @@ import type * as $users from "./users.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `bots.botInfo#e8a775b0 name:string about:string description:string = bots.BotInfo` */
 export interface botInfo {
@@ -29,7 +29,7 @@ export interface botInfo {
 
 export type BotInfo = botInfo
 /** The binary codec of the boxed type `bots.BotInfo`. */
-export const BotInfo: TypeCodec<BotInfo> = /*#__PURE__*/ type("bots.BotInfo", c.readBotInfo, c.writeBotInfo)
+export const BotInfo: TypeCodec<BotInfo> = /*#__PURE__*/ codec("bots.BotInfo", c.readBotInfo, c.writeBotInfo)
 
 /** `bots.popularAppBots#1991b13b flags:# next_offset:flags.0?string users:Vector<User> = bots.PopularAppBots` */
 export interface popularAppBots {
@@ -40,7 +40,7 @@ export interface popularAppBots {
 
 export type PopularAppBots = popularAppBots
 /** The binary codec of the boxed type `bots.PopularAppBots`. */
-export const PopularAppBots: TypeCodec<PopularAppBots> = /*#__PURE__*/ type("bots.PopularAppBots", c.readPopularAppBots, c.writePopularAppBots)
+export const PopularAppBots: TypeCodec<PopularAppBots> = /*#__PURE__*/ codec("bots.PopularAppBots", c.readPopularAppBots, c.writePopularAppBots)
 
 /** `bots.previewInfo#ca71d64 media:Vector<BotPreviewMedia> lang_codes:Vector<string> = bots.PreviewInfo` */
 export interface previewInfo {
@@ -51,7 +51,7 @@ export interface previewInfo {
 
 export type PreviewInfo = previewInfo
 /** The binary codec of the boxed type `bots.PreviewInfo`. */
-export const PreviewInfo: TypeCodec<PreviewInfo> = /*#__PURE__*/ type("bots.PreviewInfo", c.readPreviewInfo, c.writePreviewInfo)
+export const PreviewInfo: TypeCodec<PreviewInfo> = /*#__PURE__*/ codec("bots.PreviewInfo", c.readPreviewInfo, c.writePreviewInfo)
 
 /** `bots.exportedBotToken#3c60b621 token:string = bots.ExportedBotToken` */
 export interface exportedBotToken {
@@ -61,7 +61,7 @@ export interface exportedBotToken {
 
 export type ExportedBotToken = exportedBotToken
 /** The binary codec of the boxed type `bots.ExportedBotToken`. */
-export const ExportedBotToken: TypeCodec<ExportedBotToken> = /*#__PURE__*/ type("bots.ExportedBotToken", c.readExportedBotToken, c.writeExportedBotToken)
+export const ExportedBotToken: TypeCodec<ExportedBotToken> = /*#__PURE__*/ codec("bots.ExportedBotToken", c.readExportedBotToken, c.writeExportedBotToken)
 
 /** `bots.requestedButton#f13bbcd7 webapp_req_id:string = bots.RequestedButton` */
 export interface requestedButton {
@@ -71,7 +71,7 @@ export interface requestedButton {
 
 export type RequestedButton = requestedButton
 /** The binary codec of the boxed type `bots.RequestedButton`. */
-export const RequestedButton: TypeCodec<RequestedButton> = /*#__PURE__*/ type("bots.RequestedButton", c.readRequestedButton, c.writeRequestedButton)
+export const RequestedButton: TypeCodec<RequestedButton> = /*#__PURE__*/ codec("bots.RequestedButton", c.readRequestedButton, c.writeRequestedButton)
 
 /** `bots.accessSettings#dd1fbf93 flags:# restricted:flags.0?true add_users:flags.1?Vector<User> = bots.AccessSettings` */
 export interface accessSettings {
@@ -82,7 +82,7 @@ export interface accessSettings {
 
 export type AccessSettings = accessSettings
 /** The binary codec of the boxed type `bots.AccessSettings`. */
-export const AccessSettings: TypeCodec<AccessSettings> = /*#__PURE__*/ type("bots.AccessSettings", c.readAccessSettings, c.writeAccessSettings)
+export const AccessSettings: TypeCodec<AccessSettings> = /*#__PURE__*/ codec("bots.AccessSettings", c.readAccessSettings, c.writeAccessSettings)
 
 // ----- methods
 

@@ -16,8 +16,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `channels.channelParticipants#9ab0feaf count:int participants:Vector<ChannelParticipant> chats:Vector<Chat> users:Vector<User> = channels.ChannelParticipants` */
 export interface channelParticipants {
@@ -37,7 +37,7 @@ export type ChannelParticipants =
   | channelParticipants
   | channelParticipantsNotModified
 /** The binary codec of the boxed type `channels.ChannelParticipants`. */
-export const ChannelParticipants: TypeCodec<ChannelParticipants> = /*#__PURE__*/ type("channels.ChannelParticipants", c.readChannelParticipants, c.writeChannelParticipants)
+export const ChannelParticipants: TypeCodec<ChannelParticipants> = /*#__PURE__*/ codec("channels.ChannelParticipants", c.readChannelParticipants, c.writeChannelParticipants)
 
 /** `channels.channelParticipant#dfb80317 participant:ChannelParticipant chats:Vector<Chat> users:Vector<User> = channels.ChannelParticipant` */
 export interface channelParticipant {
@@ -49,7 +49,7 @@ export interface channelParticipant {
 
 export type ChannelParticipant = channelParticipant
 /** The binary codec of the boxed type `channels.ChannelParticipant`. */
-export const ChannelParticipant: TypeCodec<ChannelParticipant> = /*#__PURE__*/ type("channels.ChannelParticipant", c.readChannelParticipant, c.writeChannelParticipant)
+export const ChannelParticipant: TypeCodec<ChannelParticipant> = /*#__PURE__*/ codec("channels.ChannelParticipant", c.readChannelParticipant, c.writeChannelParticipant)
 
 /** `channels.adminLogResults#ed8af74d events:Vector<ChannelAdminLogEvent> chats:Vector<Chat> users:Vector<User> = channels.AdminLogResults` */
 export interface adminLogResults {
@@ -61,7 +61,7 @@ export interface adminLogResults {
 
 export type AdminLogResults = adminLogResults
 /** The binary codec of the boxed type `channels.AdminLogResults`. */
-export const AdminLogResults: TypeCodec<AdminLogResults> = /*#__PURE__*/ type("channels.AdminLogResults", c.readAdminLogResults, c.writeAdminLogResults)
+export const AdminLogResults: TypeCodec<AdminLogResults> = /*#__PURE__*/ codec("channels.AdminLogResults", c.readAdminLogResults, c.writeAdminLogResults)
 
 /** `channels.sendAsPeers#f496b0c6 peers:Vector<SendAsPeer> chats:Vector<Chat> users:Vector<User> = channels.SendAsPeers` */
 export interface sendAsPeers {
@@ -73,7 +73,7 @@ export interface sendAsPeers {
 
 export type SendAsPeers = sendAsPeers
 /** The binary codec of the boxed type `channels.SendAsPeers`. */
-export const SendAsPeers: TypeCodec<SendAsPeers> = /*#__PURE__*/ type("channels.SendAsPeers", c.readSendAsPeers, c.writeSendAsPeers)
+export const SendAsPeers: TypeCodec<SendAsPeers> = /*#__PURE__*/ codec("channels.SendAsPeers", c.readSendAsPeers, c.writeSendAsPeers)
 
 /** `channels.sponsoredMessageReportResultChooseOption#846f9e42 title:string options:Vector<SponsoredMessageReportOption> = channels.SponsoredMessageReportResult` */
 export interface sponsoredMessageReportResultChooseOption {
@@ -97,7 +97,7 @@ export type SponsoredMessageReportResult =
   | sponsoredMessageReportResultAdsHidden
   | sponsoredMessageReportResultReported
 /** The binary codec of the boxed type `channels.SponsoredMessageReportResult`. */
-export const SponsoredMessageReportResult: TypeCodec<SponsoredMessageReportResult> = /*#__PURE__*/ type("channels.SponsoredMessageReportResult", c.readSponsoredMessageReportResult, c.writeSponsoredMessageReportResult)
+export const SponsoredMessageReportResult: TypeCodec<SponsoredMessageReportResult> = /*#__PURE__*/ codec("channels.SponsoredMessageReportResult", c.readSponsoredMessageReportResult, c.writeSponsoredMessageReportResult)
 
 // ----- methods
 

@@ -14,8 +14,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `chatlists.exportedChatlistInvite#10e6e3a6 filter:DialogFilter invite:ExportedChatlistInvite = chatlists.ExportedChatlistInvite` */
 export interface exportedChatlistInvite {
@@ -26,7 +26,7 @@ export interface exportedChatlistInvite {
 
 export type ExportedChatlistInvite = exportedChatlistInvite
 /** The binary codec of the boxed type `chatlists.ExportedChatlistInvite`. */
-export const ExportedChatlistInvite: TypeCodec<ExportedChatlistInvite> = /*#__PURE__*/ type("chatlists.ExportedChatlistInvite", c.readExportedChatlistInvite, c.writeExportedChatlistInvite)
+export const ExportedChatlistInvite: TypeCodec<ExportedChatlistInvite> = /*#__PURE__*/ codec("chatlists.ExportedChatlistInvite", c.readExportedChatlistInvite, c.writeExportedChatlistInvite)
 
 /** `chatlists.exportedInvites#10ab6dc7 invites:Vector<ExportedChatlistInvite> chats:Vector<Chat> users:Vector<User> = chatlists.ExportedInvites` */
 export interface exportedInvites {
@@ -38,7 +38,7 @@ export interface exportedInvites {
 
 export type ExportedInvites = exportedInvites
 /** The binary codec of the boxed type `chatlists.ExportedInvites`. */
-export const ExportedInvites: TypeCodec<ExportedInvites> = /*#__PURE__*/ type("chatlists.ExportedInvites", c.readExportedInvites, c.writeExportedInvites)
+export const ExportedInvites: TypeCodec<ExportedInvites> = /*#__PURE__*/ codec("chatlists.ExportedInvites", c.readExportedInvites, c.writeExportedInvites)
 
 /** `chatlists.chatlistInviteAlready#fa87f659 filter_id:int missing_peers:Vector<Peer> already_peers:Vector<Peer> chats:Vector<Chat> users:Vector<User> = chatlists.ChatlistInvite` */
 export interface chatlistInviteAlready {
@@ -65,7 +65,7 @@ export type ChatlistInvite =
   | chatlistInviteAlready
   | chatlistInvite
 /** The binary codec of the boxed type `chatlists.ChatlistInvite`. */
-export const ChatlistInvite: TypeCodec<ChatlistInvite> = /*#__PURE__*/ type("chatlists.ChatlistInvite", c.readChatlistInvite, c.writeChatlistInvite)
+export const ChatlistInvite: TypeCodec<ChatlistInvite> = /*#__PURE__*/ codec("chatlists.ChatlistInvite", c.readChatlistInvite, c.writeChatlistInvite)
 
 /** `chatlists.chatlistUpdates#93bd878d missing_peers:Vector<Peer> chats:Vector<Chat> users:Vector<User> = chatlists.ChatlistUpdates` */
 export interface chatlistUpdates {
@@ -77,7 +77,7 @@ export interface chatlistUpdates {
 
 export type ChatlistUpdates = chatlistUpdates
 /** The binary codec of the boxed type `chatlists.ChatlistUpdates`. */
-export const ChatlistUpdates: TypeCodec<ChatlistUpdates> = /*#__PURE__*/ type("chatlists.ChatlistUpdates", c.readChatlistUpdates, c.writeChatlistUpdates)
+export const ChatlistUpdates: TypeCodec<ChatlistUpdates> = /*#__PURE__*/ codec("chatlists.ChatlistUpdates", c.readChatlistUpdates, c.writeChatlistUpdates)
 
 // ----- methods
 

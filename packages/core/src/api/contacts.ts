@@ -14,8 +14,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `contacts.contactsNotModified#b74ba9d2 = contacts.Contacts` */
 export interface contactsNotModified {
@@ -34,7 +34,7 @@ export type Contacts =
   | contactsNotModified
   | contacts
 /** The binary codec of the boxed type `contacts.Contacts`. */
-export const Contacts: TypeCodec<Contacts> = /*#__PURE__*/ type("contacts.Contacts", c.readContacts, c.writeContacts)
+export const Contacts: TypeCodec<Contacts> = /*#__PURE__*/ codec("contacts.Contacts", c.readContacts, c.writeContacts)
 
 /** `contacts.importedContacts#77d01c3b imported:Vector<ImportedContact> popular_invites:Vector<PopularContact> retry_contacts:Vector<long> users:Vector<User> = contacts.ImportedContacts` */
 export interface importedContacts {
@@ -47,7 +47,7 @@ export interface importedContacts {
 
 export type ImportedContacts = importedContacts
 /** The binary codec of the boxed type `contacts.ImportedContacts`. */
-export const ImportedContacts: TypeCodec<ImportedContacts> = /*#__PURE__*/ type("contacts.ImportedContacts", c.readImportedContacts, c.writeImportedContacts)
+export const ImportedContacts: TypeCodec<ImportedContacts> = /*#__PURE__*/ codec("contacts.ImportedContacts", c.readImportedContacts, c.writeImportedContacts)
 
 /** `contacts.blocked#ade1591 blocked:Vector<PeerBlocked> chats:Vector<Chat> users:Vector<User> = contacts.Blocked` */
 export interface blocked {
@@ -70,7 +70,7 @@ export type Blocked =
   | blocked
   | blockedSlice
 /** The binary codec of the boxed type `contacts.Blocked`. */
-export const Blocked: TypeCodec<Blocked> = /*#__PURE__*/ type("contacts.Blocked", c.readBlocked, c.writeBlocked)
+export const Blocked: TypeCodec<Blocked> = /*#__PURE__*/ codec("contacts.Blocked", c.readBlocked, c.writeBlocked)
 
 /** `contacts.found#b3134d9d my_results:Vector<Peer> results:Vector<Peer> chats:Vector<Chat> users:Vector<User> = contacts.Found` */
 export interface found {
@@ -83,7 +83,7 @@ export interface found {
 
 export type Found = found
 /** The binary codec of the boxed type `contacts.Found`. */
-export const Found: TypeCodec<Found> = /*#__PURE__*/ type("contacts.Found", c.readFound, c.writeFound)
+export const Found: TypeCodec<Found> = /*#__PURE__*/ codec("contacts.Found", c.readFound, c.writeFound)
 
 /** `contacts.resolvedPeer#7f077ad9 peer:Peer chats:Vector<Chat> users:Vector<User> = contacts.ResolvedPeer` */
 export interface resolvedPeer {
@@ -95,7 +95,7 @@ export interface resolvedPeer {
 
 export type ResolvedPeer = resolvedPeer
 /** The binary codec of the boxed type `contacts.ResolvedPeer`. */
-export const ResolvedPeer: TypeCodec<ResolvedPeer> = /*#__PURE__*/ type("contacts.ResolvedPeer", c.readResolvedPeer, c.writeResolvedPeer)
+export const ResolvedPeer: TypeCodec<ResolvedPeer> = /*#__PURE__*/ codec("contacts.ResolvedPeer", c.readResolvedPeer, c.writeResolvedPeer)
 
 /** `contacts.topPeersNotModified#de266ef5 = contacts.TopPeers` */
 export interface topPeersNotModified {
@@ -120,7 +120,7 @@ export type TopPeers =
   | topPeers
   | topPeersDisabled
 /** The binary codec of the boxed type `contacts.TopPeers`. */
-export const TopPeers: TypeCodec<TopPeers> = /*#__PURE__*/ type("contacts.TopPeers", c.readTopPeers, c.writeTopPeers)
+export const TopPeers: TypeCodec<TopPeers> = /*#__PURE__*/ codec("contacts.TopPeers", c.readTopPeers, c.writeTopPeers)
 
 /** `contacts.contactBirthdays#114ff30d contacts:Vector<ContactBirthday> users:Vector<User> = contacts.ContactBirthdays` */
 export interface contactBirthdays {
@@ -131,7 +131,7 @@ export interface contactBirthdays {
 
 export type ContactBirthdays = contactBirthdays
 /** The binary codec of the boxed type `contacts.ContactBirthdays`. */
-export const ContactBirthdays: TypeCodec<ContactBirthdays> = /*#__PURE__*/ type("contacts.ContactBirthdays", c.readContactBirthdays, c.writeContactBirthdays)
+export const ContactBirthdays: TypeCodec<ContactBirthdays> = /*#__PURE__*/ codec("contacts.ContactBirthdays", c.readContactBirthdays, c.writeContactBirthdays)
 
 /** `contacts.sponsoredPeersEmpty#ea32b4b1 = contacts.SponsoredPeers` */
 export interface sponsoredPeersEmpty {
@@ -150,7 +150,7 @@ export type SponsoredPeers =
   | sponsoredPeersEmpty
   | sponsoredPeers
 /** The binary codec of the boxed type `contacts.SponsoredPeers`. */
-export const SponsoredPeers: TypeCodec<SponsoredPeers> = /*#__PURE__*/ type("contacts.SponsoredPeers", c.readSponsoredPeers, c.writeSponsoredPeers)
+export const SponsoredPeers: TypeCodec<SponsoredPeers> = /*#__PURE__*/ codec("contacts.SponsoredPeers", c.readSponsoredPeers, c.writeSponsoredPeers)
 
 // ----- methods
 

@@ -12,8 +12,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `fragment.collectibleInfo#6ebdff91 purchase_date:int currency:string amount:long crypto_currency:string crypto_amount:long url:string = fragment.CollectibleInfo` */
 export interface collectibleInfo {
@@ -28,7 +28,7 @@ export interface collectibleInfo {
 
 export type CollectibleInfo = collectibleInfo
 /** The binary codec of the boxed type `fragment.CollectibleInfo`. */
-export const CollectibleInfo: TypeCodec<CollectibleInfo> = /*#__PURE__*/ type("fragment.CollectibleInfo", c.readCollectibleInfo, c.writeCollectibleInfo)
+export const CollectibleInfo: TypeCodec<CollectibleInfo> = /*#__PURE__*/ codec("fragment.CollectibleInfo", c.readCollectibleInfo, c.writeCollectibleInfo)
 
 // ----- methods
 

@@ -14,8 +14,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `help.appUpdate#ccbbce30 flags:# can_not_skip:flags.0?true id:int version:string text:string entities:Vector<MessageEntity> document:flags.1?Document url:flags.2?string sticker:flags.3?Document = help.AppUpdate` */
 export interface appUpdate {
@@ -39,7 +39,7 @@ export type AppUpdate =
   | appUpdate
   | noAppUpdate
 /** The binary codec of the boxed type `help.AppUpdate`. */
-export const AppUpdate: TypeCodec<AppUpdate> = /*#__PURE__*/ type("help.AppUpdate", c.readAppUpdate, c.writeAppUpdate)
+export const AppUpdate: TypeCodec<AppUpdate> = /*#__PURE__*/ codec("help.AppUpdate", c.readAppUpdate, c.writeAppUpdate)
 
 /** `help.inviteText#18cb9f78 message:string = help.InviteText` */
 export interface inviteText {
@@ -49,7 +49,7 @@ export interface inviteText {
 
 export type InviteText = inviteText
 /** The binary codec of the boxed type `help.InviteText`. */
-export const InviteText: TypeCodec<InviteText> = /*#__PURE__*/ type("help.InviteText", c.readInviteText, c.writeInviteText)
+export const InviteText: TypeCodec<InviteText> = /*#__PURE__*/ codec("help.InviteText", c.readInviteText, c.writeInviteText)
 
 /** `help.support#17c6b5f6 phone_number:string user:User = help.Support` */
 export interface support {
@@ -60,7 +60,7 @@ export interface support {
 
 export type Support = support
 /** The binary codec of the boxed type `help.Support`. */
-export const Support: TypeCodec<Support> = /*#__PURE__*/ type("help.Support", c.readSupport, c.writeSupport)
+export const Support: TypeCodec<Support> = /*#__PURE__*/ codec("help.Support", c.readSupport, c.writeSupport)
 
 /** `help.termsOfService#780a0310 flags:# popup:flags.0?true id:DataJSON text:string entities:Vector<MessageEntity> min_age_confirm:flags.1?int = help.TermsOfService` */
 export interface termsOfService {
@@ -74,7 +74,7 @@ export interface termsOfService {
 
 export type TermsOfService = termsOfService
 /** The binary codec of the boxed type `help.TermsOfService`. */
-export const TermsOfService: TypeCodec<TermsOfService> = /*#__PURE__*/ type("help.TermsOfService", c.readTermsOfService, c.writeTermsOfService)
+export const TermsOfService: TypeCodec<TermsOfService> = /*#__PURE__*/ codec("help.TermsOfService", c.readTermsOfService, c.writeTermsOfService)
 
 /** `help.recentMeUrls#e0310d7 urls:Vector<RecentMeUrl> chats:Vector<Chat> users:Vector<User> = help.RecentMeUrls` */
 export interface recentMeUrls {
@@ -86,7 +86,7 @@ export interface recentMeUrls {
 
 export type RecentMeUrls = recentMeUrls
 /** The binary codec of the boxed type `help.RecentMeUrls`. */
-export const RecentMeUrls: TypeCodec<RecentMeUrls> = /*#__PURE__*/ type("help.RecentMeUrls", c.readRecentMeUrls, c.writeRecentMeUrls)
+export const RecentMeUrls: TypeCodec<RecentMeUrls> = /*#__PURE__*/ codec("help.RecentMeUrls", c.readRecentMeUrls, c.writeRecentMeUrls)
 
 /** `help.termsOfServiceUpdateEmpty#e3309f7f expires:int = help.TermsOfServiceUpdate` */
 export interface termsOfServiceUpdateEmpty {
@@ -105,7 +105,7 @@ export type TermsOfServiceUpdate =
   | termsOfServiceUpdateEmpty
   | termsOfServiceUpdate
 /** The binary codec of the boxed type `help.TermsOfServiceUpdate`. */
-export const TermsOfServiceUpdate: TypeCodec<TermsOfServiceUpdate> = /*#__PURE__*/ type("help.TermsOfServiceUpdate", c.readTermsOfServiceUpdate, c.writeTermsOfServiceUpdate)
+export const TermsOfServiceUpdate: TypeCodec<TermsOfServiceUpdate> = /*#__PURE__*/ codec("help.TermsOfServiceUpdate", c.readTermsOfServiceUpdate, c.writeTermsOfServiceUpdate)
 
 /** `help.deepLinkInfoEmpty#66afa166 = help.DeepLinkInfo` */
 export interface deepLinkInfoEmpty {
@@ -124,7 +124,7 @@ export type DeepLinkInfo =
   | deepLinkInfoEmpty
   | deepLinkInfo
 /** The binary codec of the boxed type `help.DeepLinkInfo`. */
-export const DeepLinkInfo: TypeCodec<DeepLinkInfo> = /*#__PURE__*/ type("help.DeepLinkInfo", c.readDeepLinkInfo, c.writeDeepLinkInfo)
+export const DeepLinkInfo: TypeCodec<DeepLinkInfo> = /*#__PURE__*/ codec("help.DeepLinkInfo", c.readDeepLinkInfo, c.writeDeepLinkInfo)
 
 /** `help.passportConfigNotModified#bfb9f457 = help.PassportConfig` */
 export interface passportConfigNotModified {
@@ -142,7 +142,7 @@ export type PassportConfig =
   | passportConfigNotModified
   | passportConfig
 /** The binary codec of the boxed type `help.PassportConfig`. */
-export const PassportConfig: TypeCodec<PassportConfig> = /*#__PURE__*/ type("help.PassportConfig", c.readPassportConfig, c.writePassportConfig)
+export const PassportConfig: TypeCodec<PassportConfig> = /*#__PURE__*/ codec("help.PassportConfig", c.readPassportConfig, c.writePassportConfig)
 
 /** `help.supportName#8c05f1c9 name:string = help.SupportName` */
 export interface supportName {
@@ -152,7 +152,7 @@ export interface supportName {
 
 export type SupportName = supportName
 /** The binary codec of the boxed type `help.SupportName`. */
-export const SupportName: TypeCodec<SupportName> = /*#__PURE__*/ type("help.SupportName", c.readSupportName, c.writeSupportName)
+export const SupportName: TypeCodec<SupportName> = /*#__PURE__*/ codec("help.SupportName", c.readSupportName, c.writeSupportName)
 
 /** `help.userInfoEmpty#f3ae2eed = help.UserInfo` */
 export interface userInfoEmpty {
@@ -172,7 +172,7 @@ export type UserInfo =
   | userInfoEmpty
   | userInfo
 /** The binary codec of the boxed type `help.UserInfo`. */
-export const UserInfo: TypeCodec<UserInfo> = /*#__PURE__*/ type("help.UserInfo", c.readUserInfo, c.writeUserInfo)
+export const UserInfo: TypeCodec<UserInfo> = /*#__PURE__*/ codec("help.UserInfo", c.readUserInfo, c.writeUserInfo)
 
 /** `help.promoDataEmpty#98f6ac75 expires:int = help.PromoData` */
 export interface promoDataEmpty {
@@ -199,7 +199,7 @@ export type PromoData =
   | promoDataEmpty
   | promoData
 /** The binary codec of the boxed type `help.PromoData`. */
-export const PromoData: TypeCodec<PromoData> = /*#__PURE__*/ type("help.PromoData", c.readPromoData, c.writePromoData)
+export const PromoData: TypeCodec<PromoData> = /*#__PURE__*/ codec("help.PromoData", c.readPromoData, c.writePromoData)
 
 /** `help.countryCode#4203c5ef flags:# country_code:string prefixes:flags.0?Vector<string> patterns:flags.1?Vector<string> = help.CountryCode` */
 export interface countryCode {
@@ -211,7 +211,7 @@ export interface countryCode {
 
 export type CountryCode = countryCode
 /** The binary codec of the boxed type `help.CountryCode`. */
-export const CountryCode: TypeCodec<CountryCode> = /*#__PURE__*/ type("help.CountryCode", c.readCountryCode, c.writeCountryCode)
+export const CountryCode: TypeCodec<CountryCode> = /*#__PURE__*/ codec("help.CountryCode", c.readCountryCode, c.writeCountryCode)
 
 /** `help.country#c3878e23 flags:# hidden:flags.0?true iso2:string default_name:string name:flags.1?string country_codes:Vector<help.CountryCode> = help.Country` */
 export interface country {
@@ -225,7 +225,7 @@ export interface country {
 
 export type Country = country
 /** The binary codec of the boxed type `help.Country`. */
-export const Country: TypeCodec<Country> = /*#__PURE__*/ type("help.Country", c.readCountry, c.writeCountry)
+export const Country: TypeCodec<Country> = /*#__PURE__*/ codec("help.Country", c.readCountry, c.writeCountry)
 
 /** `help.countriesListNotModified#93cc1f32 = help.CountriesList` */
 export interface countriesListNotModified {
@@ -243,7 +243,7 @@ export type CountriesList =
   | countriesListNotModified
   | countriesList
 /** The binary codec of the boxed type `help.CountriesList`. */
-export const CountriesList: TypeCodec<CountriesList> = /*#__PURE__*/ type("help.CountriesList", c.readCountriesList, c.writeCountriesList)
+export const CountriesList: TypeCodec<CountriesList> = /*#__PURE__*/ codec("help.CountriesList", c.readCountriesList, c.writeCountriesList)
 
 /** `help.premiumPromo#5334759c status_text:string status_entities:Vector<MessageEntity> video_sections:Vector<string> videos:Vector<Document> period_options:Vector<PremiumSubscriptionOption> users:Vector<User> = help.PremiumPromo` */
 export interface premiumPromo {
@@ -258,7 +258,7 @@ export interface premiumPromo {
 
 export type PremiumPromo = premiumPromo
 /** The binary codec of the boxed type `help.PremiumPromo`. */
-export const PremiumPromo: TypeCodec<PremiumPromo> = /*#__PURE__*/ type("help.PremiumPromo", c.readPremiumPromo, c.writePremiumPromo)
+export const PremiumPromo: TypeCodec<PremiumPromo> = /*#__PURE__*/ codec("help.PremiumPromo", c.readPremiumPromo, c.writePremiumPromo)
 
 /** `help.appConfigNotModified#7cde641d = help.AppConfig` */
 export interface appConfigNotModified {
@@ -276,7 +276,7 @@ export type AppConfig =
   | appConfigNotModified
   | appConfig
 /** The binary codec of the boxed type `help.AppConfig`. */
-export const AppConfig: TypeCodec<AppConfig> = /*#__PURE__*/ type("help.AppConfig", c.readAppConfig, c.writeAppConfig)
+export const AppConfig: TypeCodec<AppConfig> = /*#__PURE__*/ codec("help.AppConfig", c.readAppConfig, c.writeAppConfig)
 
 /** `help.peerColorSet#26219a58 colors:Vector<int> = help.PeerColorSet` */
 export interface peerColorSet {
@@ -296,7 +296,7 @@ export type PeerColorSet =
   | peerColorSet
   | peerColorProfileSet
 /** The binary codec of the boxed type `help.PeerColorSet`. */
-export const PeerColorSet: TypeCodec<PeerColorSet> = /*#__PURE__*/ type("help.PeerColorSet", c.readPeerColorSet, c.writePeerColorSet)
+export const PeerColorSet: TypeCodec<PeerColorSet> = /*#__PURE__*/ codec("help.PeerColorSet", c.readPeerColorSet, c.writePeerColorSet)
 
 /** `help.peerColorOption#adec6ebe flags:# hidden:flags.0?true color_id:int colors:flags.1?help.PeerColorSet dark_colors:flags.2?help.PeerColorSet channel_min_level:flags.3?int group_min_level:flags.4?int = help.PeerColorOption` */
 export interface peerColorOption {
@@ -311,7 +311,7 @@ export interface peerColorOption {
 
 export type PeerColorOption = peerColorOption
 /** The binary codec of the boxed type `help.PeerColorOption`. */
-export const PeerColorOption: TypeCodec<PeerColorOption> = /*#__PURE__*/ type("help.PeerColorOption", c.readPeerColorOption, c.writePeerColorOption)
+export const PeerColorOption: TypeCodec<PeerColorOption> = /*#__PURE__*/ codec("help.PeerColorOption", c.readPeerColorOption, c.writePeerColorOption)
 
 /** `help.peerColorsNotModified#2ba1f5ce = help.PeerColors` */
 export interface peerColorsNotModified {
@@ -329,7 +329,7 @@ export type PeerColors =
   | peerColorsNotModified
   | peerColors
 /** The binary codec of the boxed type `help.PeerColors`. */
-export const PeerColors: TypeCodec<PeerColors> = /*#__PURE__*/ type("help.PeerColors", c.readPeerColors, c.writePeerColors)
+export const PeerColors: TypeCodec<PeerColors> = /*#__PURE__*/ codec("help.PeerColors", c.readPeerColors, c.writePeerColors)
 
 /** `help.timezonesListNotModified#970708cc = help.TimezonesList` */
 export interface timezonesListNotModified {
@@ -347,7 +347,7 @@ export type TimezonesList =
   | timezonesListNotModified
   | timezonesList
 /** The binary codec of the boxed type `help.TimezonesList`. */
-export const TimezonesList: TypeCodec<TimezonesList> = /*#__PURE__*/ type("help.TimezonesList", c.readTimezonesList, c.writeTimezonesList)
+export const TimezonesList: TypeCodec<TimezonesList> = /*#__PURE__*/ codec("help.TimezonesList", c.readTimezonesList, c.writeTimezonesList)
 
 // ----- methods
 

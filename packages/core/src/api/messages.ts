@@ -17,8 +17,8 @@ import type * as $updates from "./updates.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `messages.dialogs#15ba6c40 dialogs:Vector<Dialog> messages:Vector<Message> chats:Vector<Chat> users:Vector<User> = messages.Dialogs` */
 export interface dialogs {
@@ -50,7 +50,7 @@ export type Dialogs =
   | dialogsSlice
   | dialogsNotModified
 /** The binary codec of the boxed type `messages.Dialogs`. */
-export const Dialogs: TypeCodec<Dialogs> = /*#__PURE__*/ type("messages.Dialogs", c.readDialogs, c.writeDialogs)
+export const Dialogs: TypeCodec<Dialogs> = /*#__PURE__*/ codec("messages.Dialogs", c.readDialogs, c.writeDialogs)
 
 /** `messages.messages#1d73e7ea messages:Vector<Message> topics:Vector<ForumTopic> chats:Vector<Chat> users:Vector<User> = messages.Messages` */
 export interface messages {
@@ -100,7 +100,7 @@ export type Messages =
   | channelMessages
   | messagesNotModified
 /** The binary codec of the boxed type `messages.Messages`. */
-export const Messages: TypeCodec<Messages> = /*#__PURE__*/ type("messages.Messages", c.readMessages, c.writeMessages)
+export const Messages: TypeCodec<Messages> = /*#__PURE__*/ codec("messages.Messages", c.readMessages, c.writeMessages)
 
 /** `messages.chats#64ff9fd5 chats:Vector<Chat> = messages.Chats` */
 export interface chats {
@@ -119,7 +119,7 @@ export type Chats =
   | chats
   | chatsSlice
 /** The binary codec of the boxed type `messages.Chats`. */
-export const Chats: TypeCodec<Chats> = /*#__PURE__*/ type("messages.Chats", c.readChats, c.writeChats)
+export const Chats: TypeCodec<Chats> = /*#__PURE__*/ codec("messages.Chats", c.readChats, c.writeChats)
 
 /** `messages.chatFull#e5d7d19c full_chat:ChatFull chats:Vector<Chat> users:Vector<User> = messages.ChatFull` */
 export interface chatFull {
@@ -131,7 +131,7 @@ export interface chatFull {
 
 export type ChatFull = chatFull
 /** The binary codec of the boxed type `messages.ChatFull`. */
-export const ChatFull: TypeCodec<ChatFull> = /*#__PURE__*/ type("messages.ChatFull", c.readChatFull, c.writeChatFull)
+export const ChatFull: TypeCodec<ChatFull> = /*#__PURE__*/ codec("messages.ChatFull", c.readChatFull, c.writeChatFull)
 
 /** `messages.affectedHistory#b45c69d1 pts:int pts_count:int offset:int = messages.AffectedHistory` */
 export interface affectedHistory {
@@ -143,7 +143,7 @@ export interface affectedHistory {
 
 export type AffectedHistory = affectedHistory
 /** The binary codec of the boxed type `messages.AffectedHistory`. */
-export const AffectedHistory: TypeCodec<AffectedHistory> = /*#__PURE__*/ type("messages.AffectedHistory", c.readAffectedHistory, c.writeAffectedHistory)
+export const AffectedHistory: TypeCodec<AffectedHistory> = /*#__PURE__*/ codec("messages.AffectedHistory", c.readAffectedHistory, c.writeAffectedHistory)
 
 /** `messages.dhConfigNotModified#c0e24635 random:bytes = messages.DhConfig` */
 export interface dhConfigNotModified {
@@ -164,7 +164,7 @@ export type DhConfig =
   | dhConfigNotModified
   | dhConfig
 /** The binary codec of the boxed type `messages.DhConfig`. */
-export const DhConfig: TypeCodec<DhConfig> = /*#__PURE__*/ type("messages.DhConfig", c.readDhConfig, c.writeDhConfig)
+export const DhConfig: TypeCodec<DhConfig> = /*#__PURE__*/ codec("messages.DhConfig", c.readDhConfig, c.writeDhConfig)
 
 /** `messages.sentEncryptedMessage#560f8935 date:int = messages.SentEncryptedMessage` */
 export interface sentEncryptedMessage {
@@ -183,7 +183,7 @@ export type SentEncryptedMessage =
   | sentEncryptedMessage
   | sentEncryptedFile
 /** The binary codec of the boxed type `messages.SentEncryptedMessage`. */
-export const SentEncryptedMessage: TypeCodec<SentEncryptedMessage> = /*#__PURE__*/ type("messages.SentEncryptedMessage", c.readSentEncryptedMessage, c.writeSentEncryptedMessage)
+export const SentEncryptedMessage: TypeCodec<SentEncryptedMessage> = /*#__PURE__*/ codec("messages.SentEncryptedMessage", c.readSentEncryptedMessage, c.writeSentEncryptedMessage)
 
 /** `messages.stickersNotModified#f1749a22 = messages.Stickers` */
 export interface stickersNotModified {
@@ -201,7 +201,7 @@ export type Stickers =
   | stickersNotModified
   | stickers
 /** The binary codec of the boxed type `messages.Stickers`. */
-export const Stickers: TypeCodec<Stickers> = /*#__PURE__*/ type("messages.Stickers", c.readStickers, c.writeStickers)
+export const Stickers: TypeCodec<Stickers> = /*#__PURE__*/ codec("messages.Stickers", c.readStickers, c.writeStickers)
 
 /** `messages.allStickersNotModified#e86602c3 = messages.AllStickers` */
 export interface allStickersNotModified {
@@ -219,7 +219,7 @@ export type AllStickers =
   | allStickersNotModified
   | allStickers
 /** The binary codec of the boxed type `messages.AllStickers`. */
-export const AllStickers: TypeCodec<AllStickers> = /*#__PURE__*/ type("messages.AllStickers", c.readAllStickers, c.writeAllStickers)
+export const AllStickers: TypeCodec<AllStickers> = /*#__PURE__*/ codec("messages.AllStickers", c.readAllStickers, c.writeAllStickers)
 
 /** `messages.affectedMessages#84d19185 pts:int pts_count:int = messages.AffectedMessages` */
 export interface affectedMessages {
@@ -230,7 +230,7 @@ export interface affectedMessages {
 
 export type AffectedMessages = affectedMessages
 /** The binary codec of the boxed type `messages.AffectedMessages`. */
-export const AffectedMessages: TypeCodec<AffectedMessages> = /*#__PURE__*/ type("messages.AffectedMessages", c.readAffectedMessages, c.writeAffectedMessages)
+export const AffectedMessages: TypeCodec<AffectedMessages> = /*#__PURE__*/ codec("messages.AffectedMessages", c.readAffectedMessages, c.writeAffectedMessages)
 
 /** `messages.stickerSet#6e153f16 set:StickerSet packs:Vector<StickerPack> keywords:Vector<StickerKeyword> documents:Vector<Document> = messages.StickerSet` */
 export interface stickerSet {
@@ -250,7 +250,7 @@ export type StickerSet =
   | stickerSet
   | stickerSetNotModified
 /** The binary codec of the boxed type `messages.StickerSet`. */
-export const StickerSet: TypeCodec<StickerSet> = /*#__PURE__*/ type("messages.StickerSet", c.readStickerSet, c.writeStickerSet)
+export const StickerSet: TypeCodec<StickerSet> = /*#__PURE__*/ codec("messages.StickerSet", c.readStickerSet, c.writeStickerSet)
 
 /** `messages.savedGifsNotModified#e8025ca2 = messages.SavedGifs` */
 export interface savedGifsNotModified {
@@ -268,7 +268,7 @@ export type SavedGifs =
   | savedGifsNotModified
   | savedGifs
 /** The binary codec of the boxed type `messages.SavedGifs`. */
-export const SavedGifs: TypeCodec<SavedGifs> = /*#__PURE__*/ type("messages.SavedGifs", c.readSavedGifs, c.writeSavedGifs)
+export const SavedGifs: TypeCodec<SavedGifs> = /*#__PURE__*/ codec("messages.SavedGifs", c.readSavedGifs, c.writeSavedGifs)
 
 /** `messages.botResults#e021f2f6 flags:# gallery:flags.0?true query_id:long next_offset:flags.1?string switch_pm:flags.2?InlineBotSwitchPM switch_webview:flags.3?InlineBotWebView results:Vector<BotInlineResult> cache_time:int users:Vector<User> = messages.BotResults` */
 export interface botResults {
@@ -285,7 +285,7 @@ export interface botResults {
 
 export type BotResults = botResults
 /** The binary codec of the boxed type `messages.BotResults`. */
-export const BotResults: TypeCodec<BotResults> = /*#__PURE__*/ type("messages.BotResults", c.readBotResults, c.writeBotResults)
+export const BotResults: TypeCodec<BotResults> = /*#__PURE__*/ codec("messages.BotResults", c.readBotResults, c.writeBotResults)
 
 /** `messages.botCallbackAnswer#36585ea4 flags:# alert:flags.1?true has_url:flags.3?true native_ui:flags.4?true message:flags.0?string url:flags.2?string cache_time:int = messages.BotCallbackAnswer` */
 export interface botCallbackAnswer {
@@ -300,7 +300,7 @@ export interface botCallbackAnswer {
 
 export type BotCallbackAnswer = botCallbackAnswer
 /** The binary codec of the boxed type `messages.BotCallbackAnswer`. */
-export const BotCallbackAnswer: TypeCodec<BotCallbackAnswer> = /*#__PURE__*/ type("messages.BotCallbackAnswer", c.readBotCallbackAnswer, c.writeBotCallbackAnswer)
+export const BotCallbackAnswer: TypeCodec<BotCallbackAnswer> = /*#__PURE__*/ codec("messages.BotCallbackAnswer", c.readBotCallbackAnswer, c.writeBotCallbackAnswer)
 
 /** `messages.messageEditData#26b5dde6 flags:# caption:flags.0?true = messages.MessageEditData` */
 export interface messageEditData {
@@ -310,7 +310,7 @@ export interface messageEditData {
 
 export type MessageEditData = messageEditData
 /** The binary codec of the boxed type `messages.MessageEditData`. */
-export const MessageEditData: TypeCodec<MessageEditData> = /*#__PURE__*/ type("messages.MessageEditData", c.readMessageEditData, c.writeMessageEditData)
+export const MessageEditData: TypeCodec<MessageEditData> = /*#__PURE__*/ codec("messages.MessageEditData", c.readMessageEditData, c.writeMessageEditData)
 
 /** `messages.peerDialogs#3371c354 dialogs:Vector<Dialog> messages:Vector<Message> chats:Vector<Chat> users:Vector<User> state:updates.State = messages.PeerDialogs` */
 export interface peerDialogs {
@@ -324,7 +324,7 @@ export interface peerDialogs {
 
 export type PeerDialogs = peerDialogs
 /** The binary codec of the boxed type `messages.PeerDialogs`. */
-export const PeerDialogs: TypeCodec<PeerDialogs> = /*#__PURE__*/ type("messages.PeerDialogs", c.readPeerDialogs, c.writePeerDialogs)
+export const PeerDialogs: TypeCodec<PeerDialogs> = /*#__PURE__*/ codec("messages.PeerDialogs", c.readPeerDialogs, c.writePeerDialogs)
 
 /** `messages.featuredStickersNotModified#c6dc0c66 count:int = messages.FeaturedStickers` */
 export interface featuredStickersNotModified {
@@ -346,7 +346,7 @@ export type FeaturedStickers =
   | featuredStickersNotModified
   | featuredStickers
 /** The binary codec of the boxed type `messages.FeaturedStickers`. */
-export const FeaturedStickers: TypeCodec<FeaturedStickers> = /*#__PURE__*/ type("messages.FeaturedStickers", c.readFeaturedStickers, c.writeFeaturedStickers)
+export const FeaturedStickers: TypeCodec<FeaturedStickers> = /*#__PURE__*/ codec("messages.FeaturedStickers", c.readFeaturedStickers, c.writeFeaturedStickers)
 
 /** `messages.recentStickersNotModified#b17f890 = messages.RecentStickers` */
 export interface recentStickersNotModified {
@@ -366,7 +366,7 @@ export type RecentStickers =
   | recentStickersNotModified
   | recentStickers
 /** The binary codec of the boxed type `messages.RecentStickers`. */
-export const RecentStickers: TypeCodec<RecentStickers> = /*#__PURE__*/ type("messages.RecentStickers", c.readRecentStickers, c.writeRecentStickers)
+export const RecentStickers: TypeCodec<RecentStickers> = /*#__PURE__*/ codec("messages.RecentStickers", c.readRecentStickers, c.writeRecentStickers)
 
 /** `messages.archivedStickers#4fcba9c8 count:int sets:Vector<StickerSetCovered> = messages.ArchivedStickers` */
 export interface archivedStickers {
@@ -377,7 +377,7 @@ export interface archivedStickers {
 
 export type ArchivedStickers = archivedStickers
 /** The binary codec of the boxed type `messages.ArchivedStickers`. */
-export const ArchivedStickers: TypeCodec<ArchivedStickers> = /*#__PURE__*/ type("messages.ArchivedStickers", c.readArchivedStickers, c.writeArchivedStickers)
+export const ArchivedStickers: TypeCodec<ArchivedStickers> = /*#__PURE__*/ codec("messages.ArchivedStickers", c.readArchivedStickers, c.writeArchivedStickers)
 
 /** `messages.stickerSetInstallResultSuccess#38641628 = messages.StickerSetInstallResult` */
 export interface stickerSetInstallResultSuccess {
@@ -394,7 +394,7 @@ export type StickerSetInstallResult =
   | stickerSetInstallResultSuccess
   | stickerSetInstallResultArchive
 /** The binary codec of the boxed type `messages.StickerSetInstallResult`. */
-export const StickerSetInstallResult: TypeCodec<StickerSetInstallResult> = /*#__PURE__*/ type("messages.StickerSetInstallResult", c.readStickerSetInstallResult, c.writeStickerSetInstallResult)
+export const StickerSetInstallResult: TypeCodec<StickerSetInstallResult> = /*#__PURE__*/ codec("messages.StickerSetInstallResult", c.readStickerSetInstallResult, c.writeStickerSetInstallResult)
 
 /** `messages.highScores#9a3bfd99 scores:Vector<HighScore> users:Vector<User> = messages.HighScores` */
 export interface highScores {
@@ -405,7 +405,7 @@ export interface highScores {
 
 export type HighScores = highScores
 /** The binary codec of the boxed type `messages.HighScores`. */
-export const HighScores: TypeCodec<HighScores> = /*#__PURE__*/ type("messages.HighScores", c.readHighScores, c.writeHighScores)
+export const HighScores: TypeCodec<HighScores> = /*#__PURE__*/ codec("messages.HighScores", c.readHighScores, c.writeHighScores)
 
 /** `messages.favedStickersNotModified#9e8fa6d3 = messages.FavedStickers` */
 export interface favedStickersNotModified {
@@ -424,7 +424,7 @@ export type FavedStickers =
   | favedStickersNotModified
   | favedStickers
 /** The binary codec of the boxed type `messages.FavedStickers`. */
-export const FavedStickers: TypeCodec<FavedStickers> = /*#__PURE__*/ type("messages.FavedStickers", c.readFavedStickers, c.writeFavedStickers)
+export const FavedStickers: TypeCodec<FavedStickers> = /*#__PURE__*/ codec("messages.FavedStickers", c.readFavedStickers, c.writeFavedStickers)
 
 /** `messages.foundStickerSetsNotModified#d54b65d = messages.FoundStickerSets` */
 export interface foundStickerSetsNotModified {
@@ -442,7 +442,7 @@ export type FoundStickerSets =
   | foundStickerSetsNotModified
   | foundStickerSets
 /** The binary codec of the boxed type `messages.FoundStickerSets`. */
-export const FoundStickerSets: TypeCodec<FoundStickerSets> = /*#__PURE__*/ type("messages.FoundStickerSets", c.readFoundStickerSets, c.writeFoundStickerSets)
+export const FoundStickerSets: TypeCodec<FoundStickerSets> = /*#__PURE__*/ codec("messages.FoundStickerSets", c.readFoundStickerSets, c.writeFoundStickerSets)
 
 /** `messages.searchCounter#e844ebff flags:# inexact:flags.1?true filter:MessagesFilter count:int = messages.SearchCounter` */
 export interface searchCounter {
@@ -454,7 +454,7 @@ export interface searchCounter {
 
 export type SearchCounter = searchCounter
 /** The binary codec of the boxed type `messages.SearchCounter`. */
-export const SearchCounter: TypeCodec<SearchCounter> = /*#__PURE__*/ type("messages.SearchCounter", c.readSearchCounter, c.writeSearchCounter)
+export const SearchCounter: TypeCodec<SearchCounter> = /*#__PURE__*/ codec("messages.SearchCounter", c.readSearchCounter, c.writeSearchCounter)
 
 /** `messages.inactiveChats#a927fec5 dates:Vector<int> chats:Vector<Chat> users:Vector<User> = messages.InactiveChats` */
 export interface inactiveChats {
@@ -466,7 +466,7 @@ export interface inactiveChats {
 
 export type InactiveChats = inactiveChats
 /** The binary codec of the boxed type `messages.InactiveChats`. */
-export const InactiveChats: TypeCodec<InactiveChats> = /*#__PURE__*/ type("messages.InactiveChats", c.readInactiveChats, c.writeInactiveChats)
+export const InactiveChats: TypeCodec<InactiveChats> = /*#__PURE__*/ codec("messages.InactiveChats", c.readInactiveChats, c.writeInactiveChats)
 
 /** `messages.votesList#4899484e flags:# count:int votes:Vector<MessagePeerVote> chats:Vector<Chat> users:Vector<User> next_offset:flags.0?string = messages.VotesList` */
 export interface votesList {
@@ -480,7 +480,7 @@ export interface votesList {
 
 export type VotesList = votesList
 /** The binary codec of the boxed type `messages.VotesList`. */
-export const VotesList: TypeCodec<VotesList> = /*#__PURE__*/ type("messages.VotesList", c.readVotesList, c.writeVotesList)
+export const VotesList: TypeCodec<VotesList> = /*#__PURE__*/ codec("messages.VotesList", c.readVotesList, c.writeVotesList)
 
 /** `messages.messageViews#b6c4f543 views:Vector<MessageViews> chats:Vector<Chat> users:Vector<User> = messages.MessageViews` */
 export interface messageViews {
@@ -492,7 +492,7 @@ export interface messageViews {
 
 export type MessageViews = messageViews
 /** The binary codec of the boxed type `messages.MessageViews`. */
-export const MessageViews: TypeCodec<MessageViews> = /*#__PURE__*/ type("messages.MessageViews", c.readMessageViews, c.writeMessageViews)
+export const MessageViews: TypeCodec<MessageViews> = /*#__PURE__*/ codec("messages.MessageViews", c.readMessageViews, c.writeMessageViews)
 
 /** `messages.discussionMessage#a6341782 flags:# messages:Vector<Message> max_id:flags.0?int read_inbox_max_id:flags.1?int read_outbox_max_id:flags.2?int unread_count:int chats:Vector<Chat> users:Vector<User> = messages.DiscussionMessage` */
 export interface discussionMessage {
@@ -508,7 +508,7 @@ export interface discussionMessage {
 
 export type DiscussionMessage = discussionMessage
 /** The binary codec of the boxed type `messages.DiscussionMessage`. */
-export const DiscussionMessage: TypeCodec<DiscussionMessage> = /*#__PURE__*/ type("messages.DiscussionMessage", c.readDiscussionMessage, c.writeDiscussionMessage)
+export const DiscussionMessage: TypeCodec<DiscussionMessage> = /*#__PURE__*/ codec("messages.DiscussionMessage", c.readDiscussionMessage, c.writeDiscussionMessage)
 
 /** `messages.historyImport#1662af0b id:long = messages.HistoryImport` */
 export interface historyImport {
@@ -518,7 +518,7 @@ export interface historyImport {
 
 export type HistoryImport = historyImport
 /** The binary codec of the boxed type `messages.HistoryImport`. */
-export const HistoryImport: TypeCodec<HistoryImport> = /*#__PURE__*/ type("messages.HistoryImport", c.readHistoryImport, c.writeHistoryImport)
+export const HistoryImport: TypeCodec<HistoryImport> = /*#__PURE__*/ codec("messages.HistoryImport", c.readHistoryImport, c.writeHistoryImport)
 
 /** `messages.historyImportParsed#5e0fb7b9 flags:# pm:flags.0?true group:flags.1?true title:flags.2?string = messages.HistoryImportParsed` */
 export interface historyImportParsed {
@@ -530,7 +530,7 @@ export interface historyImportParsed {
 
 export type HistoryImportParsed = historyImportParsed
 /** The binary codec of the boxed type `messages.HistoryImportParsed`. */
-export const HistoryImportParsed: TypeCodec<HistoryImportParsed> = /*#__PURE__*/ type("messages.HistoryImportParsed", c.readHistoryImportParsed, c.writeHistoryImportParsed)
+export const HistoryImportParsed: TypeCodec<HistoryImportParsed> = /*#__PURE__*/ codec("messages.HistoryImportParsed", c.readHistoryImportParsed, c.writeHistoryImportParsed)
 
 /** `messages.affectedFoundMessages#ef8d3e6c pts:int pts_count:int offset:int messages:Vector<int> = messages.AffectedFoundMessages` */
 export interface affectedFoundMessages {
@@ -543,7 +543,7 @@ export interface affectedFoundMessages {
 
 export type AffectedFoundMessages = affectedFoundMessages
 /** The binary codec of the boxed type `messages.AffectedFoundMessages`. */
-export const AffectedFoundMessages: TypeCodec<AffectedFoundMessages> = /*#__PURE__*/ type("messages.AffectedFoundMessages", c.readAffectedFoundMessages, c.writeAffectedFoundMessages)
+export const AffectedFoundMessages: TypeCodec<AffectedFoundMessages> = /*#__PURE__*/ codec("messages.AffectedFoundMessages", c.readAffectedFoundMessages, c.writeAffectedFoundMessages)
 
 /** `messages.exportedChatInvites#bdc62dcc count:int invites:Vector<ExportedChatInvite> users:Vector<User> = messages.ExportedChatInvites` */
 export interface exportedChatInvites {
@@ -555,7 +555,7 @@ export interface exportedChatInvites {
 
 export type ExportedChatInvites = exportedChatInvites
 /** The binary codec of the boxed type `messages.ExportedChatInvites`. */
-export const ExportedChatInvites: TypeCodec<ExportedChatInvites> = /*#__PURE__*/ type("messages.ExportedChatInvites", c.readExportedChatInvites, c.writeExportedChatInvites)
+export const ExportedChatInvites: TypeCodec<ExportedChatInvites> = /*#__PURE__*/ codec("messages.ExportedChatInvites", c.readExportedChatInvites, c.writeExportedChatInvites)
 
 /** `messages.exportedChatInvite#1871be50 invite:ExportedChatInvite users:Vector<User> = messages.ExportedChatInvite` */
 export interface exportedChatInvite {
@@ -576,7 +576,7 @@ export type ExportedChatInvite =
   | exportedChatInvite
   | exportedChatInviteReplaced
 /** The binary codec of the boxed type `messages.ExportedChatInvite`. */
-export const ExportedChatInvite: TypeCodec<ExportedChatInvite> = /*#__PURE__*/ type("messages.ExportedChatInvite", c.readExportedChatInvite, c.writeExportedChatInvite)
+export const ExportedChatInvite: TypeCodec<ExportedChatInvite> = /*#__PURE__*/ codec("messages.ExportedChatInvite", c.readExportedChatInvite, c.writeExportedChatInvite)
 
 /** `messages.chatInviteImporters#81b6b00a count:int importers:Vector<ChatInviteImporter> users:Vector<User> = messages.ChatInviteImporters` */
 export interface chatInviteImporters {
@@ -588,7 +588,7 @@ export interface chatInviteImporters {
 
 export type ChatInviteImporters = chatInviteImporters
 /** The binary codec of the boxed type `messages.ChatInviteImporters`. */
-export const ChatInviteImporters: TypeCodec<ChatInviteImporters> = /*#__PURE__*/ type("messages.ChatInviteImporters", c.readChatInviteImporters, c.writeChatInviteImporters)
+export const ChatInviteImporters: TypeCodec<ChatInviteImporters> = /*#__PURE__*/ codec("messages.ChatInviteImporters", c.readChatInviteImporters, c.writeChatInviteImporters)
 
 /** `messages.chatAdminsWithInvites#b69b72d7 admins:Vector<ChatAdminWithInvites> users:Vector<User> = messages.ChatAdminsWithInvites` */
 export interface chatAdminsWithInvites {
@@ -599,7 +599,7 @@ export interface chatAdminsWithInvites {
 
 export type ChatAdminsWithInvites = chatAdminsWithInvites
 /** The binary codec of the boxed type `messages.ChatAdminsWithInvites`. */
-export const ChatAdminsWithInvites: TypeCodec<ChatAdminsWithInvites> = /*#__PURE__*/ type("messages.ChatAdminsWithInvites", c.readChatAdminsWithInvites, c.writeChatAdminsWithInvites)
+export const ChatAdminsWithInvites: TypeCodec<ChatAdminsWithInvites> = /*#__PURE__*/ codec("messages.ChatAdminsWithInvites", c.readChatAdminsWithInvites, c.writeChatAdminsWithInvites)
 
 /** `messages.checkedHistoryImportPeer#a24de717 confirm_text:string = messages.CheckedHistoryImportPeer` */
 export interface checkedHistoryImportPeer {
@@ -609,7 +609,7 @@ export interface checkedHistoryImportPeer {
 
 export type CheckedHistoryImportPeer = checkedHistoryImportPeer
 /** The binary codec of the boxed type `messages.CheckedHistoryImportPeer`. */
-export const CheckedHistoryImportPeer: TypeCodec<CheckedHistoryImportPeer> = /*#__PURE__*/ type("messages.CheckedHistoryImportPeer", c.readCheckedHistoryImportPeer, c.writeCheckedHistoryImportPeer)
+export const CheckedHistoryImportPeer: TypeCodec<CheckedHistoryImportPeer> = /*#__PURE__*/ codec("messages.CheckedHistoryImportPeer", c.readCheckedHistoryImportPeer, c.writeCheckedHistoryImportPeer)
 
 /** `messages.sponsoredMessages#ffda656d flags:# posts_between:flags.0?int start_delay:flags.1?int between_delay:flags.2?int messages:Vector<SponsoredMessage> chats:Vector<Chat> users:Vector<User> = messages.SponsoredMessages` */
 export interface sponsoredMessages {
@@ -631,7 +631,7 @@ export type SponsoredMessages =
   | sponsoredMessages
   | sponsoredMessagesEmpty
 /** The binary codec of the boxed type `messages.SponsoredMessages`. */
-export const SponsoredMessages: TypeCodec<SponsoredMessages> = /*#__PURE__*/ type("messages.SponsoredMessages", c.readSponsoredMessages, c.writeSponsoredMessages)
+export const SponsoredMessages: TypeCodec<SponsoredMessages> = /*#__PURE__*/ codec("messages.SponsoredMessages", c.readSponsoredMessages, c.writeSponsoredMessages)
 
 /** `messages.searchResultsCalendar#147ee23c flags:# inexact:flags.0?true count:int min_date:int min_msg_id:int offset_id_offset:flags.1?int periods:Vector<SearchResultsCalendarPeriod> messages:Vector<Message> chats:Vector<Chat> users:Vector<User> = messages.SearchResultsCalendar` */
 export interface searchResultsCalendar {
@@ -649,7 +649,7 @@ export interface searchResultsCalendar {
 
 export type SearchResultsCalendar = searchResultsCalendar
 /** The binary codec of the boxed type `messages.SearchResultsCalendar`. */
-export const SearchResultsCalendar: TypeCodec<SearchResultsCalendar> = /*#__PURE__*/ type("messages.SearchResultsCalendar", c.readSearchResultsCalendar, c.writeSearchResultsCalendar)
+export const SearchResultsCalendar: TypeCodec<SearchResultsCalendar> = /*#__PURE__*/ codec("messages.SearchResultsCalendar", c.readSearchResultsCalendar, c.writeSearchResultsCalendar)
 
 /** `messages.searchResultsPositions#53b22baf count:int positions:Vector<SearchResultsPosition> = messages.SearchResultsPositions` */
 export interface searchResultsPositions {
@@ -660,7 +660,7 @@ export interface searchResultsPositions {
 
 export type SearchResultsPositions = searchResultsPositions
 /** The binary codec of the boxed type `messages.SearchResultsPositions`. */
-export const SearchResultsPositions: TypeCodec<SearchResultsPositions> = /*#__PURE__*/ type("messages.SearchResultsPositions", c.readSearchResultsPositions, c.writeSearchResultsPositions)
+export const SearchResultsPositions: TypeCodec<SearchResultsPositions> = /*#__PURE__*/ codec("messages.SearchResultsPositions", c.readSearchResultsPositions, c.writeSearchResultsPositions)
 
 /** `messages.peerSettings#6880b94d settings:PeerSettings chats:Vector<Chat> users:Vector<User> = messages.PeerSettings` */
 export interface peerSettings {
@@ -672,7 +672,7 @@ export interface peerSettings {
 
 export type PeerSettings = peerSettings
 /** The binary codec of the boxed type `messages.PeerSettings`. */
-export const PeerSettings: TypeCodec<PeerSettings> = /*#__PURE__*/ type("messages.PeerSettings", c.readPeerSettings, c.writePeerSettings)
+export const PeerSettings: TypeCodec<PeerSettings> = /*#__PURE__*/ codec("messages.PeerSettings", c.readPeerSettings, c.writePeerSettings)
 
 /** `messages.messageReactionsList#31bd492d flags:# count:int reactions:Vector<MessagePeerReaction> chats:Vector<Chat> users:Vector<User> next_offset:flags.0?string = messages.MessageReactionsList` */
 export interface messageReactionsList {
@@ -686,7 +686,7 @@ export interface messageReactionsList {
 
 export type MessageReactionsList = messageReactionsList
 /** The binary codec of the boxed type `messages.MessageReactionsList`. */
-export const MessageReactionsList: TypeCodec<MessageReactionsList> = /*#__PURE__*/ type("messages.MessageReactionsList", c.readMessageReactionsList, c.writeMessageReactionsList)
+export const MessageReactionsList: TypeCodec<MessageReactionsList> = /*#__PURE__*/ codec("messages.MessageReactionsList", c.readMessageReactionsList, c.writeMessageReactionsList)
 
 /** `messages.availableReactionsNotModified#9f071957 = messages.AvailableReactions` */
 export interface availableReactionsNotModified {
@@ -704,7 +704,7 @@ export type AvailableReactions =
   | availableReactionsNotModified
   | availableReactions
 /** The binary codec of the boxed type `messages.AvailableReactions`. */
-export const AvailableReactions: TypeCodec<AvailableReactions> = /*#__PURE__*/ type("messages.AvailableReactions", c.readAvailableReactions, c.writeAvailableReactions)
+export const AvailableReactions: TypeCodec<AvailableReactions> = /*#__PURE__*/ codec("messages.AvailableReactions", c.readAvailableReactions, c.writeAvailableReactions)
 
 /** `messages.transcribedAudio#cfb9d957 flags:# pending:flags.0?true transcription_id:long text:string trial_remains_num:flags.1?int trial_remains_until_date:flags.1?int = messages.TranscribedAudio` */
 export interface transcribedAudio {
@@ -718,7 +718,7 @@ export interface transcribedAudio {
 
 export type TranscribedAudio = transcribedAudio
 /** The binary codec of the boxed type `messages.TranscribedAudio`. */
-export const TranscribedAudio: TypeCodec<TranscribedAudio> = /*#__PURE__*/ type("messages.TranscribedAudio", c.readTranscribedAudio, c.writeTranscribedAudio)
+export const TranscribedAudio: TypeCodec<TranscribedAudio> = /*#__PURE__*/ codec("messages.TranscribedAudio", c.readTranscribedAudio, c.writeTranscribedAudio)
 
 /** `messages.reactionsNotModified#b06fdbdf = messages.Reactions` */
 export interface reactionsNotModified {
@@ -736,7 +736,7 @@ export type Reactions =
   | reactionsNotModified
   | reactions
 /** The binary codec of the boxed type `messages.Reactions`. */
-export const Reactions: TypeCodec<Reactions> = /*#__PURE__*/ type("messages.Reactions", c.readReactions, c.writeReactions)
+export const Reactions: TypeCodec<Reactions> = /*#__PURE__*/ codec("messages.Reactions", c.readReactions, c.writeReactions)
 
 /** `messages.forumTopics#367617d3 flags:# order_by_create_date:flags.0?true count:int topics:Vector<ForumTopic> messages:Vector<Message> chats:Vector<Chat> users:Vector<User> pts:int = messages.ForumTopics` */
 export interface forumTopics {
@@ -752,7 +752,7 @@ export interface forumTopics {
 
 export type ForumTopics = forumTopics
 /** The binary codec of the boxed type `messages.ForumTopics`. */
-export const ForumTopics: TypeCodec<ForumTopics> = /*#__PURE__*/ type("messages.ForumTopics", c.readForumTopics, c.writeForumTopics)
+export const ForumTopics: TypeCodec<ForumTopics> = /*#__PURE__*/ codec("messages.ForumTopics", c.readForumTopics, c.writeForumTopics)
 
 /** `messages.emojiGroupsNotModified#6fb4ad87 = messages.EmojiGroups` */
 export interface emojiGroupsNotModified {
@@ -770,7 +770,7 @@ export type EmojiGroups =
   | emojiGroupsNotModified
   | emojiGroups
 /** The binary codec of the boxed type `messages.EmojiGroups`. */
-export const EmojiGroups: TypeCodec<EmojiGroups> = /*#__PURE__*/ type("messages.EmojiGroups", c.readEmojiGroups, c.writeEmojiGroups)
+export const EmojiGroups: TypeCodec<EmojiGroups> = /*#__PURE__*/ codec("messages.EmojiGroups", c.readEmojiGroups, c.writeEmojiGroups)
 
 /** `messages.translateResult#33db32f8 result:Vector<TextWithEntities> = messages.TranslatedText` */
 export interface translateResult {
@@ -780,7 +780,7 @@ export interface translateResult {
 
 export type TranslatedText = translateResult
 /** The binary codec of the boxed type `messages.TranslatedText`. */
-export const TranslatedText: TypeCodec<TranslatedText> = /*#__PURE__*/ type("messages.TranslatedText", c.readTranslatedText, c.writeTranslatedText)
+export const TranslatedText: TypeCodec<TranslatedText> = /*#__PURE__*/ codec("messages.TranslatedText", c.readTranslatedText, c.writeTranslatedText)
 
 /** `messages.botApp#eb50adf5 flags:# inactive:flags.0?true request_write_access:flags.1?true has_settings:flags.2?true app:BotApp = messages.BotApp` */
 export interface botApp {
@@ -793,7 +793,7 @@ export interface botApp {
 
 export type BotApp = botApp
 /** The binary codec of the boxed type `messages.BotApp`. */
-export const BotApp: TypeCodec<BotApp> = /*#__PURE__*/ type("messages.BotApp", c.readBotApp, c.writeBotApp)
+export const BotApp: TypeCodec<BotApp> = /*#__PURE__*/ codec("messages.BotApp", c.readBotApp, c.writeBotApp)
 
 /** `messages.webPage#fd5e12bd webpage:WebPage chats:Vector<Chat> users:Vector<User> = messages.WebPage` */
 export interface webPage {
@@ -805,7 +805,7 @@ export interface webPage {
 
 export type WebPage = webPage
 /** The binary codec of the boxed type `messages.WebPage`. */
-export const WebPage: TypeCodec<WebPage> = /*#__PURE__*/ type("messages.WebPage", c.readWebPage, c.writeWebPage)
+export const WebPage: TypeCodec<WebPage> = /*#__PURE__*/ codec("messages.WebPage", c.readWebPage, c.writeWebPage)
 
 /** `messages.savedDialogs#f83ae221 dialogs:Vector<SavedDialog> messages:Vector<Message> chats:Vector<Chat> users:Vector<User> = messages.SavedDialogs` */
 export interface savedDialogs {
@@ -837,7 +837,7 @@ export type SavedDialogs =
   | savedDialogsSlice
   | savedDialogsNotModified
 /** The binary codec of the boxed type `messages.SavedDialogs`. */
-export const SavedDialogs: TypeCodec<SavedDialogs> = /*#__PURE__*/ type("messages.SavedDialogs", c.readSavedDialogs, c.writeSavedDialogs)
+export const SavedDialogs: TypeCodec<SavedDialogs> = /*#__PURE__*/ codec("messages.SavedDialogs", c.readSavedDialogs, c.writeSavedDialogs)
 
 /** `messages.savedReactionTagsNotModified#889b59ef = messages.SavedReactionTags` */
 export interface savedReactionTagsNotModified {
@@ -855,7 +855,7 @@ export type SavedReactionTags =
   | savedReactionTagsNotModified
   | savedReactionTags
 /** The binary codec of the boxed type `messages.SavedReactionTags`. */
-export const SavedReactionTags: TypeCodec<SavedReactionTags> = /*#__PURE__*/ type("messages.SavedReactionTags", c.readSavedReactionTags, c.writeSavedReactionTags)
+export const SavedReactionTags: TypeCodec<SavedReactionTags> = /*#__PURE__*/ codec("messages.SavedReactionTags", c.readSavedReactionTags, c.writeSavedReactionTags)
 
 /** `messages.quickReplies#c68d6695 quick_replies:Vector<QuickReply> messages:Vector<Message> chats:Vector<Chat> users:Vector<User> = messages.QuickReplies` */
 export interface quickReplies {
@@ -875,7 +875,7 @@ export type QuickReplies =
   | quickReplies
   | quickRepliesNotModified
 /** The binary codec of the boxed type `messages.QuickReplies`. */
-export const QuickReplies: TypeCodec<QuickReplies> = /*#__PURE__*/ type("messages.QuickReplies", c.readQuickReplies, c.writeQuickReplies)
+export const QuickReplies: TypeCodec<QuickReplies> = /*#__PURE__*/ codec("messages.QuickReplies", c.readQuickReplies, c.writeQuickReplies)
 
 /** `messages.dialogFilters#2ad93719 flags:# tags_enabled:flags.0?true filters:Vector<DialogFilter> = messages.DialogFilters` */
 export interface dialogFilters {
@@ -886,7 +886,7 @@ export interface dialogFilters {
 
 export type DialogFilters = dialogFilters
 /** The binary codec of the boxed type `messages.DialogFilters`. */
-export const DialogFilters: TypeCodec<DialogFilters> = /*#__PURE__*/ type("messages.DialogFilters", c.readDialogFilters, c.writeDialogFilters)
+export const DialogFilters: TypeCodec<DialogFilters> = /*#__PURE__*/ codec("messages.DialogFilters", c.readDialogFilters, c.writeDialogFilters)
 
 /** `messages.myStickers#faff629d count:int sets:Vector<StickerSetCovered> = messages.MyStickers` */
 export interface myStickers {
@@ -897,7 +897,7 @@ export interface myStickers {
 
 export type MyStickers = myStickers
 /** The binary codec of the boxed type `messages.MyStickers`. */
-export const MyStickers: TypeCodec<MyStickers> = /*#__PURE__*/ type("messages.MyStickers", c.readMyStickers, c.writeMyStickers)
+export const MyStickers: TypeCodec<MyStickers> = /*#__PURE__*/ codec("messages.MyStickers", c.readMyStickers, c.writeMyStickers)
 
 /** `messages.invitedUsers#7f5defa6 updates:Updates missing_invitees:Vector<MissingInvitee> = messages.InvitedUsers` */
 export interface invitedUsers {
@@ -908,7 +908,7 @@ export interface invitedUsers {
 
 export type InvitedUsers = invitedUsers
 /** The binary codec of the boxed type `messages.InvitedUsers`. */
-export const InvitedUsers: TypeCodec<InvitedUsers> = /*#__PURE__*/ type("messages.InvitedUsers", c.readInvitedUsers, c.writeInvitedUsers)
+export const InvitedUsers: TypeCodec<InvitedUsers> = /*#__PURE__*/ codec("messages.InvitedUsers", c.readInvitedUsers, c.writeInvitedUsers)
 
 /** `messages.availableEffectsNotModified#d1ed9a5b = messages.AvailableEffects` */
 export interface availableEffectsNotModified {
@@ -927,7 +927,7 @@ export type AvailableEffects =
   | availableEffectsNotModified
   | availableEffects
 /** The binary codec of the boxed type `messages.AvailableEffects`. */
-export const AvailableEffects: TypeCodec<AvailableEffects> = /*#__PURE__*/ type("messages.AvailableEffects", c.readAvailableEffects, c.writeAvailableEffects)
+export const AvailableEffects: TypeCodec<AvailableEffects> = /*#__PURE__*/ codec("messages.AvailableEffects", c.readAvailableEffects, c.writeAvailableEffects)
 
 /** `messages.botPreparedInlineMessage#8ecf0511 id:string expire_date:int = messages.BotPreparedInlineMessage` */
 export interface botPreparedInlineMessage {
@@ -938,7 +938,7 @@ export interface botPreparedInlineMessage {
 
 export type BotPreparedInlineMessage = botPreparedInlineMessage
 /** The binary codec of the boxed type `messages.BotPreparedInlineMessage`. */
-export const BotPreparedInlineMessage: TypeCodec<BotPreparedInlineMessage> = /*#__PURE__*/ type("messages.BotPreparedInlineMessage", c.readBotPreparedInlineMessage, c.writeBotPreparedInlineMessage)
+export const BotPreparedInlineMessage: TypeCodec<BotPreparedInlineMessage> = /*#__PURE__*/ codec("messages.BotPreparedInlineMessage", c.readBotPreparedInlineMessage, c.writeBotPreparedInlineMessage)
 
 /** `messages.preparedInlineMessage#ff57708d query_id:long result:BotInlineResult peer_types:Vector<InlineQueryPeerType> cache_time:int users:Vector<User> = messages.PreparedInlineMessage` */
 export interface preparedInlineMessage {
@@ -952,7 +952,7 @@ export interface preparedInlineMessage {
 
 export type PreparedInlineMessage = preparedInlineMessage
 /** The binary codec of the boxed type `messages.PreparedInlineMessage`. */
-export const PreparedInlineMessage: TypeCodec<PreparedInlineMessage> = /*#__PURE__*/ type("messages.PreparedInlineMessage", c.readPreparedInlineMessage, c.writePreparedInlineMessage)
+export const PreparedInlineMessage: TypeCodec<PreparedInlineMessage> = /*#__PURE__*/ codec("messages.PreparedInlineMessage", c.readPreparedInlineMessage, c.writePreparedInlineMessage)
 
 /** `messages.foundStickersNotModified#6010c534 flags:# next_offset:flags.0?int = messages.FoundStickers` */
 export interface foundStickersNotModified {
@@ -972,7 +972,7 @@ export type FoundStickers =
   | foundStickersNotModified
   | foundStickers
 /** The binary codec of the boxed type `messages.FoundStickers`. */
-export const FoundStickers: TypeCodec<FoundStickers> = /*#__PURE__*/ type("messages.FoundStickers", c.readFoundStickers, c.writeFoundStickers)
+export const FoundStickers: TypeCodec<FoundStickers> = /*#__PURE__*/ codec("messages.FoundStickers", c.readFoundStickers, c.writeFoundStickers)
 
 /** `messages.webPagePreview#8c9a88ac media:MessageMedia chats:Vector<Chat> users:Vector<User> = messages.WebPagePreview` */
 export interface webPagePreview {
@@ -984,7 +984,7 @@ export interface webPagePreview {
 
 export type WebPagePreview = webPagePreview
 /** The binary codec of the boxed type `messages.WebPagePreview`. */
-export const WebPagePreview: TypeCodec<WebPagePreview> = /*#__PURE__*/ type("messages.WebPagePreview", c.readWebPagePreview, c.writeWebPagePreview)
+export const WebPagePreview: TypeCodec<WebPagePreview> = /*#__PURE__*/ codec("messages.WebPagePreview", c.readWebPagePreview, c.writeWebPagePreview)
 
 /** `messages.emojiGameOutcome#da2ad647 seed:bytes stake_ton_amount:long ton_amount:long = messages.EmojiGameOutcome` */
 export interface emojiGameOutcome {
@@ -996,7 +996,7 @@ export interface emojiGameOutcome {
 
 export type EmojiGameOutcome = emojiGameOutcome
 /** The binary codec of the boxed type `messages.EmojiGameOutcome`. */
-export const EmojiGameOutcome: TypeCodec<EmojiGameOutcome> = /*#__PURE__*/ type("messages.EmojiGameOutcome", c.readEmojiGameOutcome, c.writeEmojiGameOutcome)
+export const EmojiGameOutcome: TypeCodec<EmojiGameOutcome> = /*#__PURE__*/ codec("messages.EmojiGameOutcome", c.readEmojiGameOutcome, c.writeEmojiGameOutcome)
 
 /** `messages.emojiGameUnavailable#59e65335 = messages.EmojiGameInfo` */
 export interface emojiGameUnavailable {
@@ -1017,7 +1017,7 @@ export type EmojiGameInfo =
   | emojiGameUnavailable
   | emojiGameDiceInfo
 /** The binary codec of the boxed type `messages.EmojiGameInfo`. */
-export const EmojiGameInfo: TypeCodec<EmojiGameInfo> = /*#__PURE__*/ type("messages.EmojiGameInfo", c.readEmojiGameInfo, c.writeEmojiGameInfo)
+export const EmojiGameInfo: TypeCodec<EmojiGameInfo> = /*#__PURE__*/ codec("messages.EmojiGameInfo", c.readEmojiGameInfo, c.writeEmojiGameInfo)
 
 /** `messages.composedMessageWithAI#90d7adfa flags:# result_text:TextWithEntities diff_text:flags.0?TextWithEntities = messages.ComposedMessageWithAI` */
 export interface composedMessageWithAI {
@@ -1028,7 +1028,7 @@ export interface composedMessageWithAI {
 
 export type ComposedMessageWithAI = composedMessageWithAI
 /** The binary codec of the boxed type `messages.ComposedMessageWithAI`. */
-export const ComposedMessageWithAI: TypeCodec<ComposedMessageWithAI> = /*#__PURE__*/ type("messages.ComposedMessageWithAI", c.readComposedMessageWithAI, c.writeComposedMessageWithAI)
+export const ComposedMessageWithAI: TypeCodec<ComposedMessageWithAI> = /*#__PURE__*/ codec("messages.ComposedMessageWithAI", c.readComposedMessageWithAI, c.writeComposedMessageWithAI)
 
 /** `messages.chatInviteJoinResultOk#445663a7 updates:Updates = messages.ChatInviteJoinResult` */
 export interface chatInviteJoinResultOk {
@@ -1048,7 +1048,7 @@ export type ChatInviteJoinResult =
   | chatInviteJoinResultOk
   | chatInviteJoinResultWebView
 /** The binary codec of the boxed type `messages.ChatInviteJoinResult`. */
-export const ChatInviteJoinResult: TypeCodec<ChatInviteJoinResult> = /*#__PURE__*/ type("messages.ChatInviteJoinResult", c.readChatInviteJoinResult, c.writeChatInviteJoinResult)
+export const ChatInviteJoinResult: TypeCodec<ChatInviteJoinResult> = /*#__PURE__*/ codec("messages.ChatInviteJoinResult", c.readChatInviteJoinResult, c.writeChatInviteJoinResult)
 
 // ----- methods
 

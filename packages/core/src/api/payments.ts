@@ -14,8 +14,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `payments.paymentForm#a0058751 flags:# can_save_credentials:flags.2?true password_missing:flags.3?true form_id:long bot_id:long title:string description:string photo:flags.5?WebDocument invoice:Invoice provider_id:long url:string native_provider:flags.4?string native_params:flags.4?DataJSON additional_methods:flags.6?Vector<PaymentFormMethod> saved_info:flags.0?PaymentRequestedInfo saved_credentials:flags.1?Vector<PaymentSavedCredentials> users:Vector<User> = payments.PaymentForm` */
 export interface paymentForm {
@@ -62,7 +62,7 @@ export type PaymentForm =
   | paymentFormStars
   | paymentFormStarGift
 /** The binary codec of the boxed type `payments.PaymentForm`. */
-export const PaymentForm: TypeCodec<PaymentForm> = /*#__PURE__*/ type("payments.PaymentForm", c.readPaymentForm, c.writePaymentForm)
+export const PaymentForm: TypeCodec<PaymentForm> = /*#__PURE__*/ codec("payments.PaymentForm", c.readPaymentForm, c.writePaymentForm)
 
 /** `payments.validatedRequestedInfo#d1451883 flags:# id:flags.0?string shipping_options:flags.1?Vector<ShippingOption> = payments.ValidatedRequestedInfo` */
 export interface validatedRequestedInfo {
@@ -73,7 +73,7 @@ export interface validatedRequestedInfo {
 
 export type ValidatedRequestedInfo = validatedRequestedInfo
 /** The binary codec of the boxed type `payments.ValidatedRequestedInfo`. */
-export const ValidatedRequestedInfo: TypeCodec<ValidatedRequestedInfo> = /*#__PURE__*/ type("payments.ValidatedRequestedInfo", c.readValidatedRequestedInfo, c.writeValidatedRequestedInfo)
+export const ValidatedRequestedInfo: TypeCodec<ValidatedRequestedInfo> = /*#__PURE__*/ codec("payments.ValidatedRequestedInfo", c.readValidatedRequestedInfo, c.writeValidatedRequestedInfo)
 
 /** `payments.paymentResult#4e5f810d updates:Updates = payments.PaymentResult` */
 export interface paymentResult {
@@ -91,7 +91,7 @@ export type PaymentResult =
   | paymentResult
   | paymentVerificationNeeded
 /** The binary codec of the boxed type `payments.PaymentResult`. */
-export const PaymentResult: TypeCodec<PaymentResult> = /*#__PURE__*/ type("payments.PaymentResult", c.readPaymentResult, c.writePaymentResult)
+export const PaymentResult: TypeCodec<PaymentResult> = /*#__PURE__*/ codec("payments.PaymentResult", c.readPaymentResult, c.writePaymentResult)
 
 /** `payments.paymentReceipt#70c4fe03 flags:# date:int bot_id:long provider_id:long title:string description:string photo:flags.2?WebDocument invoice:Invoice info:flags.0?PaymentRequestedInfo shipping:flags.1?ShippingOption tip_amount:flags.3?long currency:string total_amount:long credentials_title:string users:Vector<User> = payments.PaymentReceipt` */
 export interface paymentReceipt {
@@ -131,7 +131,7 @@ export type PaymentReceipt =
   | paymentReceipt
   | paymentReceiptStars
 /** The binary codec of the boxed type `payments.PaymentReceipt`. */
-export const PaymentReceipt: TypeCodec<PaymentReceipt> = /*#__PURE__*/ type("payments.PaymentReceipt", c.readPaymentReceipt, c.writePaymentReceipt)
+export const PaymentReceipt: TypeCodec<PaymentReceipt> = /*#__PURE__*/ codec("payments.PaymentReceipt", c.readPaymentReceipt, c.writePaymentReceipt)
 
 /** `payments.savedInfo#fb8fe43c flags:# has_saved_credentials:flags.1?true saved_info:flags.0?PaymentRequestedInfo = payments.SavedInfo` */
 export interface savedInfo {
@@ -142,7 +142,7 @@ export interface savedInfo {
 
 export type SavedInfo = savedInfo
 /** The binary codec of the boxed type `payments.SavedInfo`. */
-export const SavedInfo: TypeCodec<SavedInfo> = /*#__PURE__*/ type("payments.SavedInfo", c.readSavedInfo, c.writeSavedInfo)
+export const SavedInfo: TypeCodec<SavedInfo> = /*#__PURE__*/ codec("payments.SavedInfo", c.readSavedInfo, c.writeSavedInfo)
 
 /** `payments.bankCardData#3e24e573 title:string open_urls:Vector<BankCardOpenUrl> = payments.BankCardData` */
 export interface bankCardData {
@@ -153,7 +153,7 @@ export interface bankCardData {
 
 export type BankCardData = bankCardData
 /** The binary codec of the boxed type `payments.BankCardData`. */
-export const BankCardData: TypeCodec<BankCardData> = /*#__PURE__*/ type("payments.BankCardData", c.readBankCardData, c.writeBankCardData)
+export const BankCardData: TypeCodec<BankCardData> = /*#__PURE__*/ codec("payments.BankCardData", c.readBankCardData, c.writeBankCardData)
 
 /** `payments.exportedInvoice#aed0cbd9 url:string = payments.ExportedInvoice` */
 export interface exportedInvoice {
@@ -163,7 +163,7 @@ export interface exportedInvoice {
 
 export type ExportedInvoice = exportedInvoice
 /** The binary codec of the boxed type `payments.ExportedInvoice`. */
-export const ExportedInvoice: TypeCodec<ExportedInvoice> = /*#__PURE__*/ type("payments.ExportedInvoice", c.readExportedInvoice, c.writeExportedInvoice)
+export const ExportedInvoice: TypeCodec<ExportedInvoice> = /*#__PURE__*/ codec("payments.ExportedInvoice", c.readExportedInvoice, c.writeExportedInvoice)
 
 /** `payments.checkedGiftCode#eb983f8f flags:# via_giveaway:flags.2?true from_id:flags.4?Peer giveaway_msg_id:flags.3?int to_id:flags.0?long date:int days:int used_date:flags.1?int chats:Vector<Chat> users:Vector<User> = payments.CheckedGiftCode` */
 export interface checkedGiftCode {
@@ -181,7 +181,7 @@ export interface checkedGiftCode {
 
 export type CheckedGiftCode = checkedGiftCode
 /** The binary codec of the boxed type `payments.CheckedGiftCode`. */
-export const CheckedGiftCode: TypeCodec<CheckedGiftCode> = /*#__PURE__*/ type("payments.CheckedGiftCode", c.readCheckedGiftCode, c.writeCheckedGiftCode)
+export const CheckedGiftCode: TypeCodec<CheckedGiftCode> = /*#__PURE__*/ codec("payments.CheckedGiftCode", c.readCheckedGiftCode, c.writeCheckedGiftCode)
 
 /** `payments.giveawayInfo#4367daa0 flags:# participating:flags.0?true preparing_results:flags.3?true start_date:int joined_too_early_date:flags.1?int admin_disallowed_chat_id:flags.2?long disallowed_country:flags.4?string = payments.GiveawayInfo` */
 export interface giveawayInfo {
@@ -211,7 +211,7 @@ export type GiveawayInfo =
   | giveawayInfo
   | giveawayInfoResults
 /** The binary codec of the boxed type `payments.GiveawayInfo`. */
-export const GiveawayInfo: TypeCodec<GiveawayInfo> = /*#__PURE__*/ type("payments.GiveawayInfo", c.readGiveawayInfo, c.writeGiveawayInfo)
+export const GiveawayInfo: TypeCodec<GiveawayInfo> = /*#__PURE__*/ codec("payments.GiveawayInfo", c.readGiveawayInfo, c.writeGiveawayInfo)
 
 /** `payments.starsStatus#6c9ce8ed flags:# balance:StarsAmount subscriptions:flags.1?Vector<StarsSubscription> subscriptions_next_offset:flags.2?string subscriptions_missing_balance:flags.4?long history:flags.3?Vector<StarsTransaction> next_offset:flags.0?string chats:Vector<Chat> users:Vector<User> = payments.StarsStatus` */
 export interface starsStatus {
@@ -228,7 +228,7 @@ export interface starsStatus {
 
 export type StarsStatus = starsStatus
 /** The binary codec of the boxed type `payments.StarsStatus`. */
-export const StarsStatus: TypeCodec<StarsStatus> = /*#__PURE__*/ type("payments.StarsStatus", c.readStarsStatus, c.writeStarsStatus)
+export const StarsStatus: TypeCodec<StarsStatus> = /*#__PURE__*/ codec("payments.StarsStatus", c.readStarsStatus, c.writeStarsStatus)
 
 /** `payments.starsRevenueStats#6c207376 flags:# top_hours_graph:flags.0?StatsGraph revenue_graph:StatsGraph status:StarsRevenueStatus usd_rate:double = payments.StarsRevenueStats` */
 export interface starsRevenueStats {
@@ -241,7 +241,7 @@ export interface starsRevenueStats {
 
 export type StarsRevenueStats = starsRevenueStats
 /** The binary codec of the boxed type `payments.StarsRevenueStats`. */
-export const StarsRevenueStats: TypeCodec<StarsRevenueStats> = /*#__PURE__*/ type("payments.StarsRevenueStats", c.readStarsRevenueStats, c.writeStarsRevenueStats)
+export const StarsRevenueStats: TypeCodec<StarsRevenueStats> = /*#__PURE__*/ codec("payments.StarsRevenueStats", c.readStarsRevenueStats, c.writeStarsRevenueStats)
 
 /** `payments.starsRevenueWithdrawalUrl#1dab80b7 url:string = payments.StarsRevenueWithdrawalUrl` */
 export interface starsRevenueWithdrawalUrl {
@@ -251,7 +251,7 @@ export interface starsRevenueWithdrawalUrl {
 
 export type StarsRevenueWithdrawalUrl = starsRevenueWithdrawalUrl
 /** The binary codec of the boxed type `payments.StarsRevenueWithdrawalUrl`. */
-export const StarsRevenueWithdrawalUrl: TypeCodec<StarsRevenueWithdrawalUrl> = /*#__PURE__*/ type("payments.StarsRevenueWithdrawalUrl", c.readStarsRevenueWithdrawalUrl, c.writeStarsRevenueWithdrawalUrl)
+export const StarsRevenueWithdrawalUrl: TypeCodec<StarsRevenueWithdrawalUrl> = /*#__PURE__*/ codec("payments.StarsRevenueWithdrawalUrl", c.readStarsRevenueWithdrawalUrl, c.writeStarsRevenueWithdrawalUrl)
 
 /** `payments.starsRevenueAdsAccountUrl#394e7f21 url:string = payments.StarsRevenueAdsAccountUrl` */
 export interface starsRevenueAdsAccountUrl {
@@ -261,7 +261,7 @@ export interface starsRevenueAdsAccountUrl {
 
 export type StarsRevenueAdsAccountUrl = starsRevenueAdsAccountUrl
 /** The binary codec of the boxed type `payments.StarsRevenueAdsAccountUrl`. */
-export const StarsRevenueAdsAccountUrl: TypeCodec<StarsRevenueAdsAccountUrl> = /*#__PURE__*/ type("payments.StarsRevenueAdsAccountUrl", c.readStarsRevenueAdsAccountUrl, c.writeStarsRevenueAdsAccountUrl)
+export const StarsRevenueAdsAccountUrl: TypeCodec<StarsRevenueAdsAccountUrl> = /*#__PURE__*/ codec("payments.StarsRevenueAdsAccountUrl", c.readStarsRevenueAdsAccountUrl, c.writeStarsRevenueAdsAccountUrl)
 
 /** `payments.starGiftsNotModified#a388a368 = payments.StarGifts` */
 export interface starGiftsNotModified {
@@ -281,7 +281,7 @@ export type StarGifts =
   | starGiftsNotModified
   | starGifts
 /** The binary codec of the boxed type `payments.StarGifts`. */
-export const StarGifts: TypeCodec<StarGifts> = /*#__PURE__*/ type("payments.StarGifts", c.readStarGifts, c.writeStarGifts)
+export const StarGifts: TypeCodec<StarGifts> = /*#__PURE__*/ codec("payments.StarGifts", c.readStarGifts, c.writeStarGifts)
 
 /** `payments.connectedStarRefBots#98d5ea1d count:int connected_bots:Vector<ConnectedBotStarRef> users:Vector<User> = payments.ConnectedStarRefBots` */
 export interface connectedStarRefBots {
@@ -293,7 +293,7 @@ export interface connectedStarRefBots {
 
 export type ConnectedStarRefBots = connectedStarRefBots
 /** The binary codec of the boxed type `payments.ConnectedStarRefBots`. */
-export const ConnectedStarRefBots: TypeCodec<ConnectedStarRefBots> = /*#__PURE__*/ type("payments.ConnectedStarRefBots", c.readConnectedStarRefBots, c.writeConnectedStarRefBots)
+export const ConnectedStarRefBots: TypeCodec<ConnectedStarRefBots> = /*#__PURE__*/ codec("payments.ConnectedStarRefBots", c.readConnectedStarRefBots, c.writeConnectedStarRefBots)
 
 /** `payments.suggestedStarRefBots#b4d5d859 flags:# count:int suggested_bots:Vector<StarRefProgram> users:Vector<User> next_offset:flags.0?string = payments.SuggestedStarRefBots` */
 export interface suggestedStarRefBots {
@@ -306,7 +306,7 @@ export interface suggestedStarRefBots {
 
 export type SuggestedStarRefBots = suggestedStarRefBots
 /** The binary codec of the boxed type `payments.SuggestedStarRefBots`. */
-export const SuggestedStarRefBots: TypeCodec<SuggestedStarRefBots> = /*#__PURE__*/ type("payments.SuggestedStarRefBots", c.readSuggestedStarRefBots, c.writeSuggestedStarRefBots)
+export const SuggestedStarRefBots: TypeCodec<SuggestedStarRefBots> = /*#__PURE__*/ codec("payments.SuggestedStarRefBots", c.readSuggestedStarRefBots, c.writeSuggestedStarRefBots)
 
 /** `payments.starGiftUpgradePreview#3de1dfed sample_attributes:Vector<StarGiftAttribute> prices:Vector<StarGiftUpgradePrice> next_prices:Vector<StarGiftUpgradePrice> = payments.StarGiftUpgradePreview` */
 export interface starGiftUpgradePreview {
@@ -318,7 +318,7 @@ export interface starGiftUpgradePreview {
 
 export type StarGiftUpgradePreview = starGiftUpgradePreview
 /** The binary codec of the boxed type `payments.StarGiftUpgradePreview`. */
-export const StarGiftUpgradePreview: TypeCodec<StarGiftUpgradePreview> = /*#__PURE__*/ type("payments.StarGiftUpgradePreview", c.readStarGiftUpgradePreview, c.writeStarGiftUpgradePreview)
+export const StarGiftUpgradePreview: TypeCodec<StarGiftUpgradePreview> = /*#__PURE__*/ codec("payments.StarGiftUpgradePreview", c.readStarGiftUpgradePreview, c.writeStarGiftUpgradePreview)
 
 /** `payments.uniqueStarGift#416c56e8 gift:StarGift chats:Vector<Chat> users:Vector<User> = payments.UniqueStarGift` */
 export interface uniqueStarGift {
@@ -330,7 +330,7 @@ export interface uniqueStarGift {
 
 export type UniqueStarGift = uniqueStarGift
 /** The binary codec of the boxed type `payments.UniqueStarGift`. */
-export const UniqueStarGift: TypeCodec<UniqueStarGift> = /*#__PURE__*/ type("payments.UniqueStarGift", c.readUniqueStarGift, c.writeUniqueStarGift)
+export const UniqueStarGift: TypeCodec<UniqueStarGift> = /*#__PURE__*/ codec("payments.UniqueStarGift", c.readUniqueStarGift, c.writeUniqueStarGift)
 
 /** `payments.savedStarGifts#95f389b1 flags:# count:int chat_notifications_enabled:flags.1?Bool gifts:Vector<SavedStarGift> next_offset:flags.0?string chats:Vector<Chat> users:Vector<User> = payments.SavedStarGifts` */
 export interface savedStarGifts {
@@ -345,7 +345,7 @@ export interface savedStarGifts {
 
 export type SavedStarGifts = savedStarGifts
 /** The binary codec of the boxed type `payments.SavedStarGifts`. */
-export const SavedStarGifts: TypeCodec<SavedStarGifts> = /*#__PURE__*/ type("payments.SavedStarGifts", c.readSavedStarGifts, c.writeSavedStarGifts)
+export const SavedStarGifts: TypeCodec<SavedStarGifts> = /*#__PURE__*/ codec("payments.SavedStarGifts", c.readSavedStarGifts, c.writeSavedStarGifts)
 
 /** `payments.starGiftWithdrawalUrl#84aa3a9c url:string = payments.StarGiftWithdrawalUrl` */
 export interface starGiftWithdrawalUrl {
@@ -355,7 +355,7 @@ export interface starGiftWithdrawalUrl {
 
 export type StarGiftWithdrawalUrl = starGiftWithdrawalUrl
 /** The binary codec of the boxed type `payments.StarGiftWithdrawalUrl`. */
-export const StarGiftWithdrawalUrl: TypeCodec<StarGiftWithdrawalUrl> = /*#__PURE__*/ type("payments.StarGiftWithdrawalUrl", c.readStarGiftWithdrawalUrl, c.writeStarGiftWithdrawalUrl)
+export const StarGiftWithdrawalUrl: TypeCodec<StarGiftWithdrawalUrl> = /*#__PURE__*/ codec("payments.StarGiftWithdrawalUrl", c.readStarGiftWithdrawalUrl, c.writeStarGiftWithdrawalUrl)
 
 /** `payments.resaleStarGifts#947a12df flags:# count:int gifts:Vector<StarGift> next_offset:flags.0?string attributes:flags.1?Vector<StarGiftAttribute> attributes_hash:flags.1?long chats:Vector<Chat> counters:flags.2?Vector<StarGiftAttributeCounter> users:Vector<User> = payments.ResaleStarGifts` */
 export interface resaleStarGifts {
@@ -372,7 +372,7 @@ export interface resaleStarGifts {
 
 export type ResaleStarGifts = resaleStarGifts
 /** The binary codec of the boxed type `payments.ResaleStarGifts`. */
-export const ResaleStarGifts: TypeCodec<ResaleStarGifts> = /*#__PURE__*/ type("payments.ResaleStarGifts", c.readResaleStarGifts, c.writeResaleStarGifts)
+export const ResaleStarGifts: TypeCodec<ResaleStarGifts> = /*#__PURE__*/ codec("payments.ResaleStarGifts", c.readResaleStarGifts, c.writeResaleStarGifts)
 
 /** `payments.starGiftCollectionsNotModified#a0ba4f17 = payments.StarGiftCollections` */
 export interface starGiftCollectionsNotModified {
@@ -389,7 +389,7 @@ export type StarGiftCollections =
   | starGiftCollectionsNotModified
   | starGiftCollections
 /** The binary codec of the boxed type `payments.StarGiftCollections`. */
-export const StarGiftCollections: TypeCodec<StarGiftCollections> = /*#__PURE__*/ type("payments.StarGiftCollections", c.readStarGiftCollections, c.writeStarGiftCollections)
+export const StarGiftCollections: TypeCodec<StarGiftCollections> = /*#__PURE__*/ codec("payments.StarGiftCollections", c.readStarGiftCollections, c.writeStarGiftCollections)
 
 /** `payments.uniqueStarGiftValueInfo#512fe446 flags:# last_sale_on_fragment:flags.1?true value_is_average:flags.6?true currency:string value:long initial_sale_date:int initial_sale_stars:long initial_sale_price:long last_sale_date:flags.0?int last_sale_price:flags.0?long floor_price:flags.2?long average_price:flags.3?long listed_count:flags.4?int fragment_listed_count:flags.5?int fragment_listed_url:flags.5?string = payments.UniqueStarGiftValueInfo` */
 export interface uniqueStarGiftValueInfo {
@@ -412,7 +412,7 @@ export interface uniqueStarGiftValueInfo {
 
 export type UniqueStarGiftValueInfo = uniqueStarGiftValueInfo
 /** The binary codec of the boxed type `payments.UniqueStarGiftValueInfo`. */
-export const UniqueStarGiftValueInfo: TypeCodec<UniqueStarGiftValueInfo> = /*#__PURE__*/ type("payments.UniqueStarGiftValueInfo", c.readUniqueStarGiftValueInfo, c.writeUniqueStarGiftValueInfo)
+export const UniqueStarGiftValueInfo: TypeCodec<UniqueStarGiftValueInfo> = /*#__PURE__*/ codec("payments.UniqueStarGiftValueInfo", c.readUniqueStarGiftValueInfo, c.writeUniqueStarGiftValueInfo)
 
 /** `payments.checkCanSendGiftResultOk#374fa7ad = payments.CheckCanSendGiftResult` */
 export interface checkCanSendGiftResultOk {
@@ -429,7 +429,7 @@ export type CheckCanSendGiftResult =
   | checkCanSendGiftResultOk
   | checkCanSendGiftResultFail
 /** The binary codec of the boxed type `payments.CheckCanSendGiftResult`. */
-export const CheckCanSendGiftResult: TypeCodec<CheckCanSendGiftResult> = /*#__PURE__*/ type("payments.CheckCanSendGiftResult", c.readCheckCanSendGiftResult, c.writeCheckCanSendGiftResult)
+export const CheckCanSendGiftResult: TypeCodec<CheckCanSendGiftResult> = /*#__PURE__*/ codec("payments.CheckCanSendGiftResult", c.readCheckCanSendGiftResult, c.writeCheckCanSendGiftResult)
 
 /** `payments.starGiftAuctionState#6b39f4ec gift:StarGift state:StarGiftAuctionState user_state:StarGiftAuctionUserState timeout:int users:Vector<User> chats:Vector<Chat> = payments.StarGiftAuctionState` */
 export interface starGiftAuctionState {
@@ -444,7 +444,7 @@ export interface starGiftAuctionState {
 
 export type StarGiftAuctionState = starGiftAuctionState
 /** The binary codec of the boxed type `payments.StarGiftAuctionState`. */
-export const StarGiftAuctionState: TypeCodec<StarGiftAuctionState> = /*#__PURE__*/ type("payments.StarGiftAuctionState", c.readStarGiftAuctionState, c.writeStarGiftAuctionState)
+export const StarGiftAuctionState: TypeCodec<StarGiftAuctionState> = /*#__PURE__*/ codec("payments.StarGiftAuctionState", c.readStarGiftAuctionState, c.writeStarGiftAuctionState)
 
 /** `payments.starGiftAuctionAcquiredGifts#7d5bd1f0 gifts:Vector<StarGiftAuctionAcquiredGift> users:Vector<User> chats:Vector<Chat> = payments.StarGiftAuctionAcquiredGifts` */
 export interface starGiftAuctionAcquiredGifts {
@@ -456,7 +456,7 @@ export interface starGiftAuctionAcquiredGifts {
 
 export type StarGiftAuctionAcquiredGifts = starGiftAuctionAcquiredGifts
 /** The binary codec of the boxed type `payments.StarGiftAuctionAcquiredGifts`. */
-export const StarGiftAuctionAcquiredGifts: TypeCodec<StarGiftAuctionAcquiredGifts> = /*#__PURE__*/ type("payments.StarGiftAuctionAcquiredGifts", c.readStarGiftAuctionAcquiredGifts, c.writeStarGiftAuctionAcquiredGifts)
+export const StarGiftAuctionAcquiredGifts: TypeCodec<StarGiftAuctionAcquiredGifts> = /*#__PURE__*/ codec("payments.StarGiftAuctionAcquiredGifts", c.readStarGiftAuctionAcquiredGifts, c.writeStarGiftAuctionAcquiredGifts)
 
 /** `payments.starGiftActiveAuctionsNotModified#db33dad0 = payments.StarGiftActiveAuctions` */
 export interface starGiftActiveAuctionsNotModified {
@@ -475,7 +475,7 @@ export type StarGiftActiveAuctions =
   | starGiftActiveAuctionsNotModified
   | starGiftActiveAuctions
 /** The binary codec of the boxed type `payments.StarGiftActiveAuctions`. */
-export const StarGiftActiveAuctions: TypeCodec<StarGiftActiveAuctions> = /*#__PURE__*/ type("payments.StarGiftActiveAuctions", c.readStarGiftActiveAuctions, c.writeStarGiftActiveAuctions)
+export const StarGiftActiveAuctions: TypeCodec<StarGiftActiveAuctions> = /*#__PURE__*/ codec("payments.StarGiftActiveAuctions", c.readStarGiftActiveAuctions, c.writeStarGiftActiveAuctions)
 
 /** `payments.starGiftUpgradeAttributes#46c6e36f attributes:Vector<StarGiftAttribute> = payments.StarGiftUpgradeAttributes` */
 export interface starGiftUpgradeAttributes {
@@ -485,7 +485,7 @@ export interface starGiftUpgradeAttributes {
 
 export type StarGiftUpgradeAttributes = starGiftUpgradeAttributes
 /** The binary codec of the boxed type `payments.StarGiftUpgradeAttributes`. */
-export const StarGiftUpgradeAttributes: TypeCodec<StarGiftUpgradeAttributes> = /*#__PURE__*/ type("payments.StarGiftUpgradeAttributes", c.readStarGiftUpgradeAttributes, c.writeStarGiftUpgradeAttributes)
+export const StarGiftUpgradeAttributes: TypeCodec<StarGiftUpgradeAttributes> = /*#__PURE__*/ codec("payments.StarGiftUpgradeAttributes", c.readStarGiftUpgradeAttributes, c.writeStarGiftUpgradeAttributes)
 
 // ----- methods
 

@@ -14,8 +14,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `phone.phoneCall#ec82e140 phone_call:PhoneCall users:Vector<User> = phone.PhoneCall` */
 export interface phoneCall {
@@ -26,7 +26,7 @@ export interface phoneCall {
 
 export type PhoneCall = phoneCall
 /** The binary codec of the boxed type `phone.PhoneCall`. */
-export const PhoneCall: TypeCodec<PhoneCall> = /*#__PURE__*/ type("phone.PhoneCall", c.readPhoneCall, c.writePhoneCall)
+export const PhoneCall: TypeCodec<PhoneCall> = /*#__PURE__*/ codec("phone.PhoneCall", c.readPhoneCall, c.writePhoneCall)
 
 /** `phone.groupCall#9e727aad call:GroupCall participants:Vector<GroupCallParticipant> participants_next_offset:string chats:Vector<Chat> users:Vector<User> = phone.GroupCall` */
 export interface groupCall {
@@ -40,7 +40,7 @@ export interface groupCall {
 
 export type GroupCall = groupCall
 /** The binary codec of the boxed type `phone.GroupCall`. */
-export const GroupCall: TypeCodec<GroupCall> = /*#__PURE__*/ type("phone.GroupCall", c.readGroupCall, c.writeGroupCall)
+export const GroupCall: TypeCodec<GroupCall> = /*#__PURE__*/ codec("phone.GroupCall", c.readGroupCall, c.writeGroupCall)
 
 /** `phone.groupParticipants#f47751b6 count:int participants:Vector<GroupCallParticipant> next_offset:string chats:Vector<Chat> users:Vector<User> version:int = phone.GroupParticipants` */
 export interface groupParticipants {
@@ -55,7 +55,7 @@ export interface groupParticipants {
 
 export type GroupParticipants = groupParticipants
 /** The binary codec of the boxed type `phone.GroupParticipants`. */
-export const GroupParticipants: TypeCodec<GroupParticipants> = /*#__PURE__*/ type("phone.GroupParticipants", c.readGroupParticipants, c.writeGroupParticipants)
+export const GroupParticipants: TypeCodec<GroupParticipants> = /*#__PURE__*/ codec("phone.GroupParticipants", c.readGroupParticipants, c.writeGroupParticipants)
 
 /** `phone.joinAsPeers#afe5623f peers:Vector<Peer> chats:Vector<Chat> users:Vector<User> = phone.JoinAsPeers` */
 export interface joinAsPeers {
@@ -67,7 +67,7 @@ export interface joinAsPeers {
 
 export type JoinAsPeers = joinAsPeers
 /** The binary codec of the boxed type `phone.JoinAsPeers`. */
-export const JoinAsPeers: TypeCodec<JoinAsPeers> = /*#__PURE__*/ type("phone.JoinAsPeers", c.readJoinAsPeers, c.writeJoinAsPeers)
+export const JoinAsPeers: TypeCodec<JoinAsPeers> = /*#__PURE__*/ codec("phone.JoinAsPeers", c.readJoinAsPeers, c.writeJoinAsPeers)
 
 /** `phone.exportedGroupCallInvite#204bd158 link:string = phone.ExportedGroupCallInvite` */
 export interface exportedGroupCallInvite {
@@ -77,7 +77,7 @@ export interface exportedGroupCallInvite {
 
 export type ExportedGroupCallInvite = exportedGroupCallInvite
 /** The binary codec of the boxed type `phone.ExportedGroupCallInvite`. */
-export const ExportedGroupCallInvite: TypeCodec<ExportedGroupCallInvite> = /*#__PURE__*/ type("phone.ExportedGroupCallInvite", c.readExportedGroupCallInvite, c.writeExportedGroupCallInvite)
+export const ExportedGroupCallInvite: TypeCodec<ExportedGroupCallInvite> = /*#__PURE__*/ codec("phone.ExportedGroupCallInvite", c.readExportedGroupCallInvite, c.writeExportedGroupCallInvite)
 
 /** `phone.groupCallStreamChannels#d0e482b2 channels:Vector<GroupCallStreamChannel> = phone.GroupCallStreamChannels` */
 export interface groupCallStreamChannels {
@@ -87,7 +87,7 @@ export interface groupCallStreamChannels {
 
 export type GroupCallStreamChannels = groupCallStreamChannels
 /** The binary codec of the boxed type `phone.GroupCallStreamChannels`. */
-export const GroupCallStreamChannels: TypeCodec<GroupCallStreamChannels> = /*#__PURE__*/ type("phone.GroupCallStreamChannels", c.readGroupCallStreamChannels, c.writeGroupCallStreamChannels)
+export const GroupCallStreamChannels: TypeCodec<GroupCallStreamChannels> = /*#__PURE__*/ codec("phone.GroupCallStreamChannels", c.readGroupCallStreamChannels, c.writeGroupCallStreamChannels)
 
 /** `phone.groupCallStreamRtmpUrl#2dbf3432 url:string key:string = phone.GroupCallStreamRtmpUrl` */
 export interface groupCallStreamRtmpUrl {
@@ -98,7 +98,7 @@ export interface groupCallStreamRtmpUrl {
 
 export type GroupCallStreamRtmpUrl = groupCallStreamRtmpUrl
 /** The binary codec of the boxed type `phone.GroupCallStreamRtmpUrl`. */
-export const GroupCallStreamRtmpUrl: TypeCodec<GroupCallStreamRtmpUrl> = /*#__PURE__*/ type("phone.GroupCallStreamRtmpUrl", c.readGroupCallStreamRtmpUrl, c.writeGroupCallStreamRtmpUrl)
+export const GroupCallStreamRtmpUrl: TypeCodec<GroupCallStreamRtmpUrl> = /*#__PURE__*/ codec("phone.GroupCallStreamRtmpUrl", c.readGroupCallStreamRtmpUrl, c.writeGroupCallStreamRtmpUrl)
 
 /** `phone.groupCallStars#9d1dbd26 total_stars:long top_donors:Vector<GroupCallDonor> chats:Vector<Chat> users:Vector<User> = phone.GroupCallStars` */
 export interface groupCallStars {
@@ -111,7 +111,7 @@ export interface groupCallStars {
 
 export type GroupCallStars = groupCallStars
 /** The binary codec of the boxed type `phone.GroupCallStars`. */
-export const GroupCallStars: TypeCodec<GroupCallStars> = /*#__PURE__*/ type("phone.GroupCallStars", c.readGroupCallStars, c.writeGroupCallStars)
+export const GroupCallStars: TypeCodec<GroupCallStars> = /*#__PURE__*/ codec("phone.GroupCallStars", c.readGroupCallStars, c.writeGroupCallStars)
 
 // ----- methods
 

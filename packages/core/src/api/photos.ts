@@ -13,8 +13,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `photos.photos#8dca6aa5 photos:Vector<Photo> users:Vector<User> = photos.Photos` */
 export interface photos {
@@ -35,7 +35,7 @@ export type Photos =
   | photos
   | photosSlice
 /** The binary codec of the boxed type `photos.Photos`. */
-export const Photos: TypeCodec<Photos> = /*#__PURE__*/ type("photos.Photos", c.readPhotos, c.writePhotos)
+export const Photos: TypeCodec<Photos> = /*#__PURE__*/ codec("photos.Photos", c.readPhotos, c.writePhotos)
 
 /** `photos.photo#20212ca8 photo:Photo users:Vector<User> = photos.Photo` */
 export interface photo {
@@ -46,7 +46,7 @@ export interface photo {
 
 export type Photo = photo
 /** The binary codec of the boxed type `photos.Photo`. */
-export const Photo: TypeCodec<Photo> = /*#__PURE__*/ type("photos.Photo", c.readPhoto, c.writePhoto)
+export const Photo: TypeCodec<Photo> = /*#__PURE__*/ codec("photos.Photo", c.readPhoto, c.writePhoto)
 
 // ----- methods
 

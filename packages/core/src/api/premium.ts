@@ -12,8 +12,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `premium.boostsList#86f8613c flags:# count:int boosts:Vector<Boost> next_offset:flags.0?string users:Vector<User> = premium.BoostsList` */
 export interface boostsList {
@@ -26,7 +26,7 @@ export interface boostsList {
 
 export type BoostsList = boostsList
 /** The binary codec of the boxed type `premium.BoostsList`. */
-export const BoostsList: TypeCodec<BoostsList> = /*#__PURE__*/ type("premium.BoostsList", c.readBoostsList, c.writeBoostsList)
+export const BoostsList: TypeCodec<BoostsList> = /*#__PURE__*/ codec("premium.BoostsList", c.readBoostsList, c.writeBoostsList)
 
 /** `premium.myBoosts#9ae228e2 my_boosts:Vector<MyBoost> chats:Vector<Chat> users:Vector<User> = premium.MyBoosts` */
 export interface myBoosts {
@@ -38,7 +38,7 @@ export interface myBoosts {
 
 export type MyBoosts = myBoosts
 /** The binary codec of the boxed type `premium.MyBoosts`. */
-export const MyBoosts: TypeCodec<MyBoosts> = /*#__PURE__*/ type("premium.MyBoosts", c.readMyBoosts, c.writeMyBoosts)
+export const MyBoosts: TypeCodec<MyBoosts> = /*#__PURE__*/ codec("premium.MyBoosts", c.readMyBoosts, c.writeMyBoosts)
 
 /** `premium.boostsStatus#4959427a flags:# my_boost:flags.2?true level:int current_level_boosts:int boosts:int gift_boosts:flags.4?int next_level_boosts:flags.0?int premium_audience:flags.1?StatsPercentValue boost_url:string prepaid_giveaways:flags.3?Vector<PrepaidGiveaway> my_boost_slots:flags.2?Vector<int> = premium.BoostsStatus` */
 export interface boostsStatus {
@@ -57,7 +57,7 @@ export interface boostsStatus {
 
 export type BoostsStatus = boostsStatus
 /** The binary codec of the boxed type `premium.BoostsStatus`. */
-export const BoostsStatus: TypeCodec<BoostsStatus> = /*#__PURE__*/ type("premium.BoostsStatus", c.readBoostsStatus, c.writeBoostsStatus)
+export const BoostsStatus: TypeCodec<BoostsStatus> = /*#__PURE__*/ codec("premium.BoostsStatus", c.readBoostsStatus, c.writeBoostsStatus)
 
 // ----- methods
 

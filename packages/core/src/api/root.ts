@@ -14,8 +14,8 @@ import type * as $messages from "./messages.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `error#c4b9f9bb code:int text:string = Error` */
 export interface error {
@@ -26,7 +26,7 @@ export interface error {
 
 export type Error = error
 /** The binary codec of the boxed type `Error`. */
-export const Error: TypeCodec<Error> = /*#__PURE__*/ type("Error", c.readError, c.writeError)
+export const Error: TypeCodec<Error> = /*#__PURE__*/ codec("Error", c.readError, c.writeError)
 
 /** `inputPeerEmpty#7f3b18ea = InputPeer` */
 export interface inputPeerEmpty {
@@ -83,7 +83,7 @@ export type InputPeer =
   | inputPeerUserFromMessage
   | inputPeerChannelFromMessage
 /** The binary codec of the boxed type `InputPeer`. */
-export const InputPeer: TypeCodec<InputPeer> = /*#__PURE__*/ type("InputPeer", c.readInputPeer, c.writeInputPeer)
+export const InputPeer: TypeCodec<InputPeer> = /*#__PURE__*/ codec("InputPeer", c.readInputPeer, c.writeInputPeer)
 
 /** `inputUserEmpty#b98886cf = InputUser` */
 export interface inputUserEmpty {
@@ -116,7 +116,7 @@ export type InputUser =
   | inputUser
   | inputUserFromMessage
 /** The binary codec of the boxed type `InputUser`. */
-export const InputUser: TypeCodec<InputUser> = /*#__PURE__*/ type("InputUser", c.readInputUser, c.writeInputUser)
+export const InputUser: TypeCodec<InputUser> = /*#__PURE__*/ codec("InputUser", c.readInputUser, c.writeInputUser)
 
 /** `inputPhoneContact#6a1dc4be flags:# client_id:long phone:string first_name:string last_name:string note:flags.0?TextWithEntities = InputContact` */
 export interface inputPhoneContact {
@@ -130,7 +130,7 @@ export interface inputPhoneContact {
 
 export type InputContact = inputPhoneContact
 /** The binary codec of the boxed type `InputContact`. */
-export const InputContact: TypeCodec<InputContact> = /*#__PURE__*/ type("InputContact", c.readInputContact, c.writeInputContact)
+export const InputContact: TypeCodec<InputContact> = /*#__PURE__*/ codec("InputContact", c.readInputContact, c.writeInputContact)
 
 /** `inputFile#f52ff27f id:long parts:int name:string md5_checksum:string = InputFile` */
 export interface inputFile {
@@ -160,7 +160,7 @@ export type InputFile =
   | inputFileBig
   | inputFileStoryDocument
 /** The binary codec of the boxed type `InputFile`. */
-export const InputFile: TypeCodec<InputFile> = /*#__PURE__*/ type("InputFile", c.readInputFile, c.writeInputFile)
+export const InputFile: TypeCodec<InputFile> = /*#__PURE__*/ codec("InputFile", c.readInputFile, c.writeInputFile)
 
 /** `inputMediaEmpty#9664f57f = InputMedia` */
 export interface inputMediaEmpty {
@@ -366,7 +366,7 @@ export type InputMedia =
   | inputMediaTodo
   | inputMediaStakeDice
 /** The binary codec of the boxed type `InputMedia`. */
-export const InputMedia: TypeCodec<InputMedia> = /*#__PURE__*/ type("InputMedia", c.readInputMedia, c.writeInputMedia)
+export const InputMedia: TypeCodec<InputMedia> = /*#__PURE__*/ codec("InputMedia", c.readInputMedia, c.writeInputMedia)
 
 /** `inputChatPhotoEmpty#1ca48f57 = InputChatPhoto` */
 export interface inputChatPhotoEmpty {
@@ -393,7 +393,7 @@ export type InputChatPhoto =
   | inputChatUploadedPhoto
   | inputChatPhoto
 /** The binary codec of the boxed type `InputChatPhoto`. */
-export const InputChatPhoto: TypeCodec<InputChatPhoto> = /*#__PURE__*/ type("InputChatPhoto", c.readInputChatPhoto, c.writeInputChatPhoto)
+export const InputChatPhoto: TypeCodec<InputChatPhoto> = /*#__PURE__*/ codec("InputChatPhoto", c.readInputChatPhoto, c.writeInputChatPhoto)
 
 /** `inputGeoPointEmpty#e4c123d6 = InputGeoPoint` */
 export interface inputGeoPointEmpty {
@@ -412,7 +412,7 @@ export type InputGeoPoint =
   | inputGeoPointEmpty
   | inputGeoPoint
 /** The binary codec of the boxed type `InputGeoPoint`. */
-export const InputGeoPoint: TypeCodec<InputGeoPoint> = /*#__PURE__*/ type("InputGeoPoint", c.readInputGeoPoint, c.writeInputGeoPoint)
+export const InputGeoPoint: TypeCodec<InputGeoPoint> = /*#__PURE__*/ codec("InputGeoPoint", c.readInputGeoPoint, c.writeInputGeoPoint)
 
 /** `inputPhotoEmpty#1cd7bf0d = InputPhoto` */
 export interface inputPhotoEmpty {
@@ -431,7 +431,7 @@ export type InputPhoto =
   | inputPhotoEmpty
   | inputPhoto
 /** The binary codec of the boxed type `InputPhoto`. */
-export const InputPhoto: TypeCodec<InputPhoto> = /*#__PURE__*/ type("InputPhoto", c.readInputPhoto, c.writeInputPhoto)
+export const InputPhoto: TypeCodec<InputPhoto> = /*#__PURE__*/ codec("InputPhoto", c.readInputPhoto, c.writeInputPhoto)
 
 /** `inputFileLocation#dfdaabe1 volume_id:long local_id:int secret:long file_reference:bytes = InputFileLocation` */
 export interface inputFileLocation {
@@ -527,7 +527,7 @@ export type InputFileLocation =
   | inputStickerSetThumb
   | inputGroupCallStream
 /** The binary codec of the boxed type `InputFileLocation`. */
-export const InputFileLocation: TypeCodec<InputFileLocation> = /*#__PURE__*/ type("InputFileLocation", c.readInputFileLocation, c.writeInputFileLocation)
+export const InputFileLocation: TypeCodec<InputFileLocation> = /*#__PURE__*/ codec("InputFileLocation", c.readInputFileLocation, c.writeInputFileLocation)
 
 /** `peerUser#59511722 user_id:long = Peer` */
 export interface peerUser {
@@ -552,7 +552,7 @@ export type Peer =
   | peerChat
   | peerChannel
 /** The binary codec of the boxed type `Peer`. */
-export const Peer: TypeCodec<Peer> = /*#__PURE__*/ type("Peer", c.readPeer, c.writePeer)
+export const Peer: TypeCodec<Peer> = /*#__PURE__*/ codec("Peer", c.readPeer, c.writePeer)
 
 /** `userEmpty#d3bc4b7a id:long = User` */
 export interface userEmpty {
@@ -619,7 +619,7 @@ export type User =
   | userEmpty
   | user
 /** The binary codec of the boxed type `User`. */
-export const User: TypeCodec<User> = /*#__PURE__*/ type("User", c.readUser, c.writeUser)
+export const User: TypeCodec<User> = /*#__PURE__*/ codec("User", c.readUser, c.writeUser)
 
 /** `userProfilePhotoEmpty#4f11bae1 = UserProfilePhoto` */
 export interface userProfilePhotoEmpty {
@@ -640,7 +640,7 @@ export type UserProfilePhoto =
   | userProfilePhotoEmpty
   | userProfilePhoto
 /** The binary codec of the boxed type `UserProfilePhoto`. */
-export const UserProfilePhoto: TypeCodec<UserProfilePhoto> = /*#__PURE__*/ type("UserProfilePhoto", c.readUserProfilePhoto, c.writeUserProfilePhoto)
+export const UserProfilePhoto: TypeCodec<UserProfilePhoto> = /*#__PURE__*/ codec("UserProfilePhoto", c.readUserProfilePhoto, c.writeUserProfilePhoto)
 
 /** `userStatusEmpty#9d05049 = UserStatus` */
 export interface userStatusEmpty {
@@ -685,7 +685,7 @@ export type UserStatus =
   | userStatusLastWeek
   | userStatusLastMonth
 /** The binary codec of the boxed type `UserStatus`. */
-export const UserStatus: TypeCodec<UserStatus> = /*#__PURE__*/ type("UserStatus", c.readUserStatus, c.writeUserStatus)
+export const UserStatus: TypeCodec<UserStatus> = /*#__PURE__*/ codec("UserStatus", c.readUserStatus, c.writeUserStatus)
 
 /** `chatEmpty#29562865 id:long = Chat` */
 export interface chatEmpty {
@@ -793,7 +793,7 @@ export type Chat =
   | channel
   | channelForbidden
 /** The binary codec of the boxed type `Chat`. */
-export const Chat: TypeCodec<Chat> = /*#__PURE__*/ type("Chat", c.readChat, c.writeChat)
+export const Chat: TypeCodec<Chat> = /*#__PURE__*/ codec("Chat", c.readChat, c.writeChat)
 
 /** `chatFull#2633421b flags:# can_set_username:flags.7?true has_scheduled:flags.8?true translations_disabled:flags.19?true id:long about:string participants:ChatParticipants chat_photo:flags.2?Photo notify_settings:PeerNotifySettings exported_invite:flags.13?ExportedChatInvite bot_info:flags.3?Vector<BotInfo> pinned_msg_id:flags.6?int folder_id:flags.11?int call:flags.12?InputGroupCall ttl_period:flags.14?int groupcall_default_join_as:flags.15?Peer theme_emoticon:flags.16?string requests_pending:flags.17?int recent_requesters:flags.17?Vector<long> available_reactions:flags.18?ChatReactions reactions_limit:flags.20?int = ChatFull` */
 export interface chatFull {
@@ -896,7 +896,7 @@ export type ChatFull =
   | chatFull
   | channelFull
 /** The binary codec of the boxed type `ChatFull`. */
-export const ChatFull: TypeCodec<ChatFull> = /*#__PURE__*/ type("ChatFull", c.readChatFull, c.writeChatFull)
+export const ChatFull: TypeCodec<ChatFull> = /*#__PURE__*/ codec("ChatFull", c.readChatFull, c.writeChatFull)
 
 /** `chatParticipant#38e79fde flags:# user_id:long inviter_id:long date:int rank:flags.0?string = ChatParticipant` */
 export interface chatParticipant {
@@ -928,7 +928,7 @@ export type ChatParticipant =
   | chatParticipantCreator
   | chatParticipantAdmin
 /** The binary codec of the boxed type `ChatParticipant`. */
-export const ChatParticipant: TypeCodec<ChatParticipant> = /*#__PURE__*/ type("ChatParticipant", c.readChatParticipant, c.writeChatParticipant)
+export const ChatParticipant: TypeCodec<ChatParticipant> = /*#__PURE__*/ codec("ChatParticipant", c.readChatParticipant, c.writeChatParticipant)
 
 /** `chatParticipantsForbidden#8763d3e1 flags:# chat_id:long self_participant:flags.0?ChatParticipant = ChatParticipants` */
 export interface chatParticipantsForbidden {
@@ -949,7 +949,7 @@ export type ChatParticipants =
   | chatParticipantsForbidden
   | chatParticipants
 /** The binary codec of the boxed type `ChatParticipants`. */
-export const ChatParticipants: TypeCodec<ChatParticipants> = /*#__PURE__*/ type("ChatParticipants", c.readChatParticipants, c.writeChatParticipants)
+export const ChatParticipants: TypeCodec<ChatParticipants> = /*#__PURE__*/ codec("ChatParticipants", c.readChatParticipants, c.writeChatParticipants)
 
 /** `chatPhotoEmpty#37c1011c = ChatPhoto` */
 export interface chatPhotoEmpty {
@@ -969,7 +969,7 @@ export type ChatPhoto =
   | chatPhotoEmpty
   | chatPhoto
 /** The binary codec of the boxed type `ChatPhoto`. */
-export const ChatPhoto: TypeCodec<ChatPhoto> = /*#__PURE__*/ type("ChatPhoto", c.readChatPhoto, c.writeChatPhoto)
+export const ChatPhoto: TypeCodec<ChatPhoto> = /*#__PURE__*/ codec("ChatPhoto", c.readChatPhoto, c.writeChatPhoto)
 
 /** `messageEmpty#90a6ca84 flags:# id:int peer_id:flags.0?Peer = Message` */
 export interface messageEmpty {
@@ -1058,7 +1058,7 @@ export type Message =
   | message
   | messageService
 /** The binary codec of the boxed type `Message`. */
-export const Message: TypeCodec<Message> = /*#__PURE__*/ type("Message", c.readMessage, c.writeMessage)
+export const Message: TypeCodec<Message> = /*#__PURE__*/ codec("Message", c.readMessage, c.writeMessage)
 
 /** `messageMediaEmpty#3ded6320 = MessageMedia` */
 export interface messageMediaEmpty {
@@ -1260,7 +1260,7 @@ export type MessageMedia =
   | messageMediaToDo
   | messageMediaVideoStream
 /** The binary codec of the boxed type `MessageMedia`. */
-export const MessageMedia: TypeCodec<MessageMedia> = /*#__PURE__*/ type("MessageMedia", c.readMessageMedia, c.writeMessageMedia)
+export const MessageMedia: TypeCodec<MessageMedia> = /*#__PURE__*/ codec("MessageMedia", c.readMessageMedia, c.writeMessageMedia)
 
 /** `messageActionEmpty#b6aef7b0 = MessageAction` */
 export interface messageActionEmpty {
@@ -1858,7 +1858,7 @@ export type MessageAction =
   | messageActionPollDeleteAnswer
   | messageActionManagedBotCreated
 /** The binary codec of the boxed type `MessageAction`. */
-export const MessageAction: TypeCodec<MessageAction> = /*#__PURE__*/ type("MessageAction", c.readMessageAction, c.writeMessageAction)
+export const MessageAction: TypeCodec<MessageAction> = /*#__PURE__*/ codec("MessageAction", c.readMessageAction, c.writeMessageAction)
 
 /** `dialog#fc89f7f3 flags:# pinned:flags.2?true unread_mark:flags.3?true view_forum_as_messages:flags.6?true peer:Peer top_message:int read_inbox_max_id:int read_outbox_max_id:int unread_count:int unread_mentions_count:int unread_reactions_count:int unread_poll_votes_count:int notify_settings:PeerNotifySettings pts:flags.0?int draft:flags.1?DraftMessage folder_id:flags.4?int ttl_period:flags.5?int = Dialog` */
 export interface dialog {
@@ -1898,7 +1898,7 @@ export type Dialog =
   | dialog
   | dialogFolder
 /** The binary codec of the boxed type `Dialog`. */
-export const Dialog: TypeCodec<Dialog> = /*#__PURE__*/ type("Dialog", c.readDialog, c.writeDialog)
+export const Dialog: TypeCodec<Dialog> = /*#__PURE__*/ codec("Dialog", c.readDialog, c.writeDialog)
 
 /** `photoEmpty#2331b22d id:long = Photo` */
 export interface photoEmpty {
@@ -1923,7 +1923,7 @@ export type Photo =
   | photoEmpty
   | photo
 /** The binary codec of the boxed type `Photo`. */
-export const Photo: TypeCodec<Photo> = /*#__PURE__*/ type("Photo", c.readPhoto, c.writePhoto)
+export const Photo: TypeCodec<Photo> = /*#__PURE__*/ codec("Photo", c.readPhoto, c.writePhoto)
 
 /** `photoSizeEmpty#e17e23c type:string = PhotoSize` */
 export interface photoSizeEmpty {
@@ -1980,7 +1980,7 @@ export type PhotoSize =
   | photoSizeProgressive
   | photoPathSize
 /** The binary codec of the boxed type `PhotoSize`. */
-export const PhotoSize: TypeCodec<PhotoSize> = /*#__PURE__*/ type("PhotoSize", c.readPhotoSize, c.writePhotoSize)
+export const PhotoSize: TypeCodec<PhotoSize> = /*#__PURE__*/ codec("PhotoSize", c.readPhotoSize, c.writePhotoSize)
 
 /** `geoPointEmpty#1117dd5f = GeoPoint` */
 export interface geoPointEmpty {
@@ -2000,7 +2000,7 @@ export type GeoPoint =
   | geoPointEmpty
   | geoPoint
 /** The binary codec of the boxed type `GeoPoint`. */
-export const GeoPoint: TypeCodec<GeoPoint> = /*#__PURE__*/ type("GeoPoint", c.readGeoPoint, c.writeGeoPoint)
+export const GeoPoint: TypeCodec<GeoPoint> = /*#__PURE__*/ codec("GeoPoint", c.readGeoPoint, c.writeGeoPoint)
 
 /** `inputNotifyPeer#b8bc5b0c peer:InputPeer = InputNotifyPeer` */
 export interface inputNotifyPeer {
@@ -2037,7 +2037,7 @@ export type InputNotifyPeer =
   | inputNotifyBroadcasts
   | inputNotifyForumTopic
 /** The binary codec of the boxed type `InputNotifyPeer`. */
-export const InputNotifyPeer: TypeCodec<InputNotifyPeer> = /*#__PURE__*/ type("InputNotifyPeer", c.readInputNotifyPeer, c.writeInputNotifyPeer)
+export const InputNotifyPeer: TypeCodec<InputNotifyPeer> = /*#__PURE__*/ codec("InputNotifyPeer", c.readInputNotifyPeer, c.writeInputNotifyPeer)
 
 /** `inputPeerNotifySettings#cacb6ae2 flags:# show_previews:flags.0?Bool silent:flags.1?Bool mute_until:flags.2?int sound:flags.3?NotificationSound stories_muted:flags.6?Bool stories_hide_sender:flags.7?Bool stories_sound:flags.8?NotificationSound = InputPeerNotifySettings` */
 export interface inputPeerNotifySettings {
@@ -2053,7 +2053,7 @@ export interface inputPeerNotifySettings {
 
 export type InputPeerNotifySettings = inputPeerNotifySettings
 /** The binary codec of the boxed type `InputPeerNotifySettings`. */
-export const InputPeerNotifySettings: TypeCodec<InputPeerNotifySettings> = /*#__PURE__*/ type("InputPeerNotifySettings", c.readInputPeerNotifySettings, c.writeInputPeerNotifySettings)
+export const InputPeerNotifySettings: TypeCodec<InputPeerNotifySettings> = /*#__PURE__*/ codec("InputPeerNotifySettings", c.readInputPeerNotifySettings, c.writeInputPeerNotifySettings)
 
 /** `peerNotifySettings#99622c0c flags:# show_previews:flags.0?Bool silent:flags.1?Bool mute_until:flags.2?int ios_sound:flags.3?NotificationSound android_sound:flags.4?NotificationSound other_sound:flags.5?NotificationSound stories_muted:flags.6?Bool stories_hide_sender:flags.7?Bool stories_ios_sound:flags.8?NotificationSound stories_android_sound:flags.9?NotificationSound stories_other_sound:flags.10?NotificationSound = PeerNotifySettings` */
 export interface peerNotifySettings {
@@ -2073,7 +2073,7 @@ export interface peerNotifySettings {
 
 export type PeerNotifySettings = peerNotifySettings
 /** The binary codec of the boxed type `PeerNotifySettings`. */
-export const PeerNotifySettings: TypeCodec<PeerNotifySettings> = /*#__PURE__*/ type("PeerNotifySettings", c.readPeerNotifySettings, c.writePeerNotifySettings)
+export const PeerNotifySettings: TypeCodec<PeerNotifySettings> = /*#__PURE__*/ codec("PeerNotifySettings", c.readPeerNotifySettings, c.writePeerNotifySettings)
 
 /** `peerSettings#f47741f7 flags:# report_spam:flags.0?true add_contact:flags.1?true block_contact:flags.2?true share_contact:flags.3?true need_contacts_exception:flags.4?true report_geo:flags.5?true autoarchived:flags.7?true invite_members:flags.8?true request_chat_broadcast:flags.10?true business_bot_paused:flags.11?true business_bot_can_reply:flags.12?true geo_distance:flags.6?int request_chat_title:flags.9?string request_chat_date:flags.9?int business_bot_id:flags.13?long business_bot_manage_url:flags.13?string charge_paid_message_stars:flags.14?long registration_month:flags.15?string phone_country:flags.16?string name_change_date:flags.17?int photo_change_date:flags.18?int = PeerSettings` */
 export interface peerSettings {
@@ -2103,7 +2103,7 @@ export interface peerSettings {
 
 export type PeerSettings = peerSettings
 /** The binary codec of the boxed type `PeerSettings`. */
-export const PeerSettings: TypeCodec<PeerSettings> = /*#__PURE__*/ type("PeerSettings", c.readPeerSettings, c.writePeerSettings)
+export const PeerSettings: TypeCodec<PeerSettings> = /*#__PURE__*/ codec("PeerSettings", c.readPeerSettings, c.writePeerSettings)
 
 /** `wallPaper#a437c3ed id:long flags:# creator:flags.0?true default:flags.1?true pattern:flags.3?true dark:flags.4?true access_hash:long slug:string document:Document settings:flags.2?WallPaperSettings = WallPaper` */
 export interface wallPaper {
@@ -2132,7 +2132,7 @@ export type WallPaper =
   | wallPaper
   | wallPaperNoFile
 /** The binary codec of the boxed type `WallPaper`. */
-export const WallPaper: TypeCodec<WallPaper> = /*#__PURE__*/ type("WallPaper", c.readWallPaper, c.writeWallPaper)
+export const WallPaper: TypeCodec<WallPaper> = /*#__PURE__*/ codec("WallPaper", c.readWallPaper, c.writeWallPaper)
 
 /** `inputReportReasonSpam#58dbcab8 = ReportReason` */
 export interface inputReportReasonSpam {
@@ -2196,7 +2196,7 @@ export type ReportReason =
   | inputReportReasonIllegalDrugs
   | inputReportReasonPersonalDetails
 /** The binary codec of the boxed type `ReportReason`. */
-export const ReportReason: TypeCodec<ReportReason> = /*#__PURE__*/ type("ReportReason", c.readReportReason, c.writeReportReason)
+export const ReportReason: TypeCodec<ReportReason> = /*#__PURE__*/ codec("ReportReason", c.readReportReason, c.writeReportReason)
 
 /** `userFull#6cbe645 flags:# blocked:flags.0?true phone_calls_available:flags.4?true phone_calls_private:flags.5?true can_pin_message:flags.7?true has_scheduled:flags.12?true video_calls_available:flags.13?true voice_messages_forbidden:flags.20?true translations_disabled:flags.23?true stories_pinned_available:flags.26?true blocked_my_stories_from:flags.27?true wallpaper_overridden:flags.28?true contact_require_premium:flags.29?true read_dates_private:flags.30?true flags2:# sponsored_enabled:flags2.7?true can_view_revenue:flags2.9?true bot_can_manage_emoji_status:flags2.10?true display_gifts_button:flags2.16?true noforwards_my_enabled:flags2.23?true noforwards_peer_enabled:flags2.24?true unofficial_security_risk:flags2.26?true id:long about:flags.1?string settings:PeerSettings personal_photo:flags.21?Photo profile_photo:flags.2?Photo fallback_photo:flags.22?Photo notify_settings:PeerNotifySettings bot_info:flags.3?BotInfo pinned_msg_id:flags.6?int common_chats_count:int folder_id:flags.11?int ttl_period:flags.14?int theme:flags.15?ChatTheme private_forward_name:flags.16?string bot_group_admin_rights:flags.17?ChatAdminRights bot_broadcast_admin_rights:flags.18?ChatAdminRights wallpaper:flags.24?WallPaper stories:flags.25?PeerStories business_work_hours:flags2.0?BusinessWorkHours business_location:flags2.1?BusinessLocation business_greeting_message:flags2.2?BusinessGreetingMessage business_away_message:flags2.3?BusinessAwayMessage business_intro:flags2.4?BusinessIntro birthday:flags2.5?Birthday personal_channel_id:flags2.6?long personal_channel_message:flags2.6?int stargifts_count:flags2.8?int starref_program:flags2.11?StarRefProgram bot_verification:flags2.12?BotVerification send_paid_messages_stars:flags2.14?long disallowed_gifts:flags2.15?DisallowedGiftsSettings stars_rating:flags2.17?StarsRating stars_my_pending_rating:flags2.18?StarsRating stars_my_pending_rating_date:flags2.18?int main_tab:flags2.20?ProfileTab saved_music:flags2.21?Document note:flags2.22?TextWithEntities bot_manager_id:flags2.25?long = UserFull` */
 export interface userFull {
@@ -2263,7 +2263,7 @@ export interface userFull {
 
 export type UserFull = userFull
 /** The binary codec of the boxed type `UserFull`. */
-export const UserFull: TypeCodec<UserFull> = /*#__PURE__*/ type("UserFull", c.readUserFull, c.writeUserFull)
+export const UserFull: TypeCodec<UserFull> = /*#__PURE__*/ codec("UserFull", c.readUserFull, c.writeUserFull)
 
 /** `contact#145ade0b user_id:long mutual:Bool = Contact` */
 export interface contact {
@@ -2274,7 +2274,7 @@ export interface contact {
 
 export type Contact = contact
 /** The binary codec of the boxed type `Contact`. */
-export const Contact: TypeCodec<Contact> = /*#__PURE__*/ type("Contact", c.readContact, c.writeContact)
+export const Contact: TypeCodec<Contact> = /*#__PURE__*/ codec("Contact", c.readContact, c.writeContact)
 
 /** `importedContact#c13e3c50 user_id:long client_id:long = ImportedContact` */
 export interface importedContact {
@@ -2285,7 +2285,7 @@ export interface importedContact {
 
 export type ImportedContact = importedContact
 /** The binary codec of the boxed type `ImportedContact`. */
-export const ImportedContact: TypeCodec<ImportedContact> = /*#__PURE__*/ type("ImportedContact", c.readImportedContact, c.writeImportedContact)
+export const ImportedContact: TypeCodec<ImportedContact> = /*#__PURE__*/ codec("ImportedContact", c.readImportedContact, c.writeImportedContact)
 
 /** `contactStatus#16d9703b user_id:long status:UserStatus = ContactStatus` */
 export interface contactStatus {
@@ -2296,7 +2296,7 @@ export interface contactStatus {
 
 export type ContactStatus = contactStatus
 /** The binary codec of the boxed type `ContactStatus`. */
-export const ContactStatus: TypeCodec<ContactStatus> = /*#__PURE__*/ type("ContactStatus", c.readContactStatus, c.writeContactStatus)
+export const ContactStatus: TypeCodec<ContactStatus> = /*#__PURE__*/ codec("ContactStatus", c.readContactStatus, c.writeContactStatus)
 
 /** `inputMessagesFilterEmpty#57e2f66c = MessagesFilter` */
 export interface inputMessagesFilterEmpty {
@@ -2409,7 +2409,7 @@ export type MessagesFilter =
   | inputMessagesFilterPinned
   | inputMessagesFilterPoll
 /** The binary codec of the boxed type `MessagesFilter`. */
-export const MessagesFilter: TypeCodec<MessagesFilter> = /*#__PURE__*/ type("MessagesFilter", c.readMessagesFilter, c.writeMessagesFilter)
+export const MessagesFilter: TypeCodec<MessagesFilter> = /*#__PURE__*/ codec("MessagesFilter", c.readMessagesFilter, c.writeMessagesFilter)
 
 /** `updateNewMessage#1f2b0afd message:Message pts:int pts_count:int = Update` */
 export interface updateNewMessage {
@@ -3817,7 +3817,7 @@ export type Update =
   | updateChannelPinnedTopic
   | updateChannelPinnedTopics
 /** The binary codec of the boxed type `Update`. */
-export const Update: TypeCodec<Update> = /*#__PURE__*/ type("Update", c.readUpdate, c.writeUpdate)
+export const Update: TypeCodec<Update> = /*#__PURE__*/ codec("Update", c.readUpdate, c.writeUpdate)
 
 /** `updatesTooLong#e317af7e = Updates` */
 export interface updatesTooLong {
@@ -3915,7 +3915,7 @@ export type Updates =
   | updates
   | updateShortSentMessage
 /** The binary codec of the boxed type `Updates`. */
-export const Updates: TypeCodec<Updates> = /*#__PURE__*/ type("Updates", c.readUpdates, c.writeUpdates)
+export const Updates: TypeCodec<Updates> = /*#__PURE__*/ codec("Updates", c.readUpdates, c.writeUpdates)
 
 /** `dcOption#18b7a10d flags:# ipv6:flags.0?true media_only:flags.1?true tcpo_only:flags.2?true cdn:flags.3?true static:flags.4?true this_port_only:flags.5?true id:int ip_address:string port:int secret:flags.10?bytes = DcOption` */
 export interface dcOption {
@@ -3934,7 +3934,7 @@ export interface dcOption {
 
 export type DcOption = dcOption
 /** The binary codec of the boxed type `DcOption`. */
-export const DcOption: TypeCodec<DcOption> = /*#__PURE__*/ type("DcOption", c.readDcOption, c.writeDcOption)
+export const DcOption: TypeCodec<DcOption> = /*#__PURE__*/ codec("DcOption", c.readDcOption, c.writeDcOption)
 
 /** `config#cc1a241e flags:# default_p2p_contacts:flags.3?true preload_featured_stickers:flags.4?true revoke_pm_inbox:flags.6?true blocked_mode:flags.8?true force_try_ipv6:flags.14?true date:int expires:int test_mode:Bool this_dc:int dc_options:Vector<DcOption> dc_txt_domain_name:string chat_size_max:int megagroup_size_max:int forwarded_count_max:int online_update_period_ms:int offline_blur_timeout_ms:int offline_idle_timeout_ms:int online_cloud_timeout_ms:int notify_cloud_delay_ms:int notify_default_delay_ms:int push_chat_period_ms:int push_chat_limit:int edit_time_limit:int revoke_time_limit:int revoke_pm_time_limit:int rating_e_decay:int stickers_recent_limit:int channels_read_media_period:int tmp_sessions:flags.0?int call_receive_timeout_ms:int call_ring_timeout_ms:int call_connect_timeout_ms:int call_packet_timeout_ms:int me_url_prefix:string autoupdate_url_prefix:flags.7?string gif_search_username:flags.9?string venue_search_username:flags.10?string img_search_username:flags.11?string static_maps_provider:flags.12?string caption_length_max:int message_length_max:int webfile_dc_id:int suggested_lang_code:flags.2?string lang_pack_version:flags.2?int base_lang_pack_version:flags.2?int reactions_default:flags.15?Reaction autologin_token:flags.16?string = Config` */
 export interface config {
@@ -3990,7 +3990,7 @@ export interface config {
 
 export type Config = config
 /** The binary codec of the boxed type `Config`. */
-export const Config: TypeCodec<Config> = /*#__PURE__*/ type("Config", c.readConfig, c.writeConfig)
+export const Config: TypeCodec<Config> = /*#__PURE__*/ codec("Config", c.readConfig, c.writeConfig)
 
 /** `nearestDc#8e1a1775 country:string this_dc:int nearest_dc:int = NearestDc` */
 export interface nearestDc {
@@ -4002,7 +4002,7 @@ export interface nearestDc {
 
 export type NearestDc = nearestDc
 /** The binary codec of the boxed type `NearestDc`. */
-export const NearestDc: TypeCodec<NearestDc> = /*#__PURE__*/ type("NearestDc", c.readNearestDc, c.writeNearestDc)
+export const NearestDc: TypeCodec<NearestDc> = /*#__PURE__*/ codec("NearestDc", c.readNearestDc, c.writeNearestDc)
 
 /** `encryptedChatEmpty#ab7ec0a0 id:int = EncryptedChat` */
 export interface encryptedChatEmpty {
@@ -4058,7 +4058,7 @@ export type EncryptedChat =
   | encryptedChat
   | encryptedChatDiscarded
 /** The binary codec of the boxed type `EncryptedChat`. */
-export const EncryptedChat: TypeCodec<EncryptedChat> = /*#__PURE__*/ type("EncryptedChat", c.readEncryptedChat, c.writeEncryptedChat)
+export const EncryptedChat: TypeCodec<EncryptedChat> = /*#__PURE__*/ codec("EncryptedChat", c.readEncryptedChat, c.writeEncryptedChat)
 
 /** `inputEncryptedChat#f141b5e1 chat_id:int access_hash:long = InputEncryptedChat` */
 export interface inputEncryptedChat {
@@ -4069,7 +4069,7 @@ export interface inputEncryptedChat {
 
 export type InputEncryptedChat = inputEncryptedChat
 /** The binary codec of the boxed type `InputEncryptedChat`. */
-export const InputEncryptedChat: TypeCodec<InputEncryptedChat> = /*#__PURE__*/ type("InputEncryptedChat", c.readInputEncryptedChat, c.writeInputEncryptedChat)
+export const InputEncryptedChat: TypeCodec<InputEncryptedChat> = /*#__PURE__*/ codec("InputEncryptedChat", c.readInputEncryptedChat, c.writeInputEncryptedChat)
 
 /** `encryptedFileEmpty#c21f497e = EncryptedFile` */
 export interface encryptedFileEmpty {
@@ -4090,7 +4090,7 @@ export type EncryptedFile =
   | encryptedFileEmpty
   | encryptedFile
 /** The binary codec of the boxed type `EncryptedFile`. */
-export const EncryptedFile: TypeCodec<EncryptedFile> = /*#__PURE__*/ type("EncryptedFile", c.readEncryptedFile, c.writeEncryptedFile)
+export const EncryptedFile: TypeCodec<EncryptedFile> = /*#__PURE__*/ codec("EncryptedFile", c.readEncryptedFile, c.writeEncryptedFile)
 
 /** `inputEncryptedFileEmpty#1837c364 = InputEncryptedFile` */
 export interface inputEncryptedFileEmpty {
@@ -4127,7 +4127,7 @@ export type InputEncryptedFile =
   | inputEncryptedFile
   | inputEncryptedFileBigUploaded
 /** The binary codec of the boxed type `InputEncryptedFile`. */
-export const InputEncryptedFile: TypeCodec<InputEncryptedFile> = /*#__PURE__*/ type("InputEncryptedFile", c.readInputEncryptedFile, c.writeInputEncryptedFile)
+export const InputEncryptedFile: TypeCodec<InputEncryptedFile> = /*#__PURE__*/ codec("InputEncryptedFile", c.readInputEncryptedFile, c.writeInputEncryptedFile)
 
 /** `encryptedMessage#ed18c118 random_id:long chat_id:int date:int bytes:bytes file:EncryptedFile = EncryptedMessage` */
 export interface encryptedMessage {
@@ -4152,7 +4152,7 @@ export type EncryptedMessage =
   | encryptedMessage
   | encryptedMessageService
 /** The binary codec of the boxed type `EncryptedMessage`. */
-export const EncryptedMessage: TypeCodec<EncryptedMessage> = /*#__PURE__*/ type("EncryptedMessage", c.readEncryptedMessage, c.writeEncryptedMessage)
+export const EncryptedMessage: TypeCodec<EncryptedMessage> = /*#__PURE__*/ codec("EncryptedMessage", c.readEncryptedMessage, c.writeEncryptedMessage)
 
 /** `inputDocumentEmpty#72f0eaae = InputDocument` */
 export interface inputDocumentEmpty {
@@ -4171,7 +4171,7 @@ export type InputDocument =
   | inputDocumentEmpty
   | inputDocument
 /** The binary codec of the boxed type `InputDocument`. */
-export const InputDocument: TypeCodec<InputDocument> = /*#__PURE__*/ type("InputDocument", c.readInputDocument, c.writeInputDocument)
+export const InputDocument: TypeCodec<InputDocument> = /*#__PURE__*/ codec("InputDocument", c.readInputDocument, c.writeInputDocument)
 
 /** `documentEmpty#36f8c871 id:long = Document` */
 export interface documentEmpty {
@@ -4198,7 +4198,7 @@ export type Document =
   | documentEmpty
   | document
 /** The binary codec of the boxed type `Document`. */
-export const Document: TypeCodec<Document> = /*#__PURE__*/ type("Document", c.readDocument, c.writeDocument)
+export const Document: TypeCodec<Document> = /*#__PURE__*/ codec("Document", c.readDocument, c.writeDocument)
 
 /** `notifyPeer#9fd40bd8 peer:Peer = NotifyPeer` */
 export interface notifyPeer {
@@ -4235,7 +4235,7 @@ export type NotifyPeer =
   | notifyBroadcasts
   | notifyForumTopic
 /** The binary codec of the boxed type `NotifyPeer`. */
-export const NotifyPeer: TypeCodec<NotifyPeer> = /*#__PURE__*/ type("NotifyPeer", c.readNotifyPeer, c.writeNotifyPeer)
+export const NotifyPeer: TypeCodec<NotifyPeer> = /*#__PURE__*/ codec("NotifyPeer", c.readNotifyPeer, c.writeNotifyPeer)
 
 /** `sendMessageTypingAction#16bf744e = SendMessageAction` */
 export interface sendMessageTypingAction {
@@ -4381,7 +4381,7 @@ export type SendMessageAction =
   | inputSendMessageRichMessageDraftAction
   | sendMessageRichMessageDraftAction
 /** The binary codec of the boxed type `SendMessageAction`. */
-export const SendMessageAction: TypeCodec<SendMessageAction> = /*#__PURE__*/ type("SendMessageAction", c.readSendMessageAction, c.writeSendMessageAction)
+export const SendMessageAction: TypeCodec<SendMessageAction> = /*#__PURE__*/ codec("SendMessageAction", c.readSendMessageAction, c.writeSendMessageAction)
 
 /** `inputPrivacyKeyStatusTimestamp#4f96cb18 = InputPrivacyKey` */
 export interface inputPrivacyKeyStatusTimestamp {
@@ -4469,7 +4469,7 @@ export type InputPrivacyKey =
   | inputPrivacyKeyNoPaidMessages
   | inputPrivacyKeySavedMusic
 /** The binary codec of the boxed type `InputPrivacyKey`. */
-export const InputPrivacyKey: TypeCodec<InputPrivacyKey> = /*#__PURE__*/ type("InputPrivacyKey", c.readInputPrivacyKey, c.writeInputPrivacyKey)
+export const InputPrivacyKey: TypeCodec<InputPrivacyKey> = /*#__PURE__*/ codec("InputPrivacyKey", c.readInputPrivacyKey, c.writeInputPrivacyKey)
 
 /** `privacyKeyStatusTimestamp#bc2eab30 = PrivacyKey` */
 export interface privacyKeyStatusTimestamp {
@@ -4557,7 +4557,7 @@ export type PrivacyKey =
   | privacyKeyNoPaidMessages
   | privacyKeySavedMusic
 /** The binary codec of the boxed type `PrivacyKey`. */
-export const PrivacyKey: TypeCodec<PrivacyKey> = /*#__PURE__*/ type("PrivacyKey", c.readPrivacyKey, c.writePrivacyKey)
+export const PrivacyKey: TypeCodec<PrivacyKey> = /*#__PURE__*/ codec("PrivacyKey", c.readPrivacyKey, c.writePrivacyKey)
 
 /** `inputPrivacyValueAllowContacts#d09e07b = InputPrivacyRule` */
 export interface inputPrivacyValueAllowContacts {
@@ -4637,7 +4637,7 @@ export type InputPrivacyRule =
   | inputPrivacyValueAllowBots
   | inputPrivacyValueDisallowBots
 /** The binary codec of the boxed type `InputPrivacyRule`. */
-export const InputPrivacyRule: TypeCodec<InputPrivacyRule> = /*#__PURE__*/ type("InputPrivacyRule", c.readInputPrivacyRule, c.writeInputPrivacyRule)
+export const InputPrivacyRule: TypeCodec<InputPrivacyRule> = /*#__PURE__*/ codec("InputPrivacyRule", c.readInputPrivacyRule, c.writeInputPrivacyRule)
 
 /** `privacyValueAllowContacts#fffe1bac = PrivacyRule` */
 export interface privacyValueAllowContacts {
@@ -4717,7 +4717,7 @@ export type PrivacyRule =
   | privacyValueAllowBots
   | privacyValueDisallowBots
 /** The binary codec of the boxed type `PrivacyRule`. */
-export const PrivacyRule: TypeCodec<PrivacyRule> = /*#__PURE__*/ type("PrivacyRule", c.readPrivacyRule, c.writePrivacyRule)
+export const PrivacyRule: TypeCodec<PrivacyRule> = /*#__PURE__*/ codec("PrivacyRule", c.readPrivacyRule, c.writePrivacyRule)
 
 /** `accountDaysTTL#b8d0afdf days:int = AccountDaysTTL` */
 export interface accountDaysTTL {
@@ -4727,7 +4727,7 @@ export interface accountDaysTTL {
 
 export type AccountDaysTTL = accountDaysTTL
 /** The binary codec of the boxed type `AccountDaysTTL`. */
-export const AccountDaysTTL: TypeCodec<AccountDaysTTL> = /*#__PURE__*/ type("AccountDaysTTL", c.readAccountDaysTTL, c.writeAccountDaysTTL)
+export const AccountDaysTTL: TypeCodec<AccountDaysTTL> = /*#__PURE__*/ codec("AccountDaysTTL", c.readAccountDaysTTL, c.writeAccountDaysTTL)
 
 /** `documentAttributeImageSize#6c37c15c w:int h:int = DocumentAttribute` */
 export interface documentAttributeImageSize {
@@ -4804,7 +4804,7 @@ export type DocumentAttribute =
   | documentAttributeHasStickers
   | documentAttributeCustomEmoji
 /** The binary codec of the boxed type `DocumentAttribute`. */
-export const DocumentAttribute: TypeCodec<DocumentAttribute> = /*#__PURE__*/ type("DocumentAttribute", c.readDocumentAttribute, c.writeDocumentAttribute)
+export const DocumentAttribute: TypeCodec<DocumentAttribute> = /*#__PURE__*/ codec("DocumentAttribute", c.readDocumentAttribute, c.writeDocumentAttribute)
 
 /** `stickerPack#12b299d4 emoticon:string documents:Vector<long> = StickerPack` */
 export interface stickerPack {
@@ -4815,7 +4815,7 @@ export interface stickerPack {
 
 export type StickerPack = stickerPack
 /** The binary codec of the boxed type `StickerPack`. */
-export const StickerPack: TypeCodec<StickerPack> = /*#__PURE__*/ type("StickerPack", c.readStickerPack, c.writeStickerPack)
+export const StickerPack: TypeCodec<StickerPack> = /*#__PURE__*/ codec("StickerPack", c.readStickerPack, c.writeStickerPack)
 
 /** `webPageEmpty#211a1788 flags:# id:long url:flags.0?string = WebPage` */
 export interface webPageEmpty {
@@ -4869,7 +4869,7 @@ export type WebPage =
   | webPage
   | webPageNotModified
 /** The binary codec of the boxed type `WebPage`. */
-export const WebPage: TypeCodec<WebPage> = /*#__PURE__*/ type("WebPage", c.readWebPage, c.writeWebPage)
+export const WebPage: TypeCodec<WebPage> = /*#__PURE__*/ codec("WebPage", c.readWebPage, c.writeWebPage)
 
 /** `authorization#ad01d61d flags:# current:flags.0?true official_app:flags.1?true password_pending:flags.2?true encrypted_requests_disabled:flags.3?true call_requests_disabled:flags.4?true unconfirmed:flags.5?true hash:long device_model:string platform:string system_version:string api_id:int app_name:string app_version:string date_created:int date_active:int ip:string country:string region:string = Authorization` */
 export interface authorization {
@@ -4896,7 +4896,7 @@ export interface authorization {
 
 export type Authorization = authorization
 /** The binary codec of the boxed type `Authorization`. */
-export const Authorization: TypeCodec<Authorization> = /*#__PURE__*/ type("Authorization", c.readAuthorization, c.writeAuthorization)
+export const Authorization: TypeCodec<Authorization> = /*#__PURE__*/ codec("Authorization", c.readAuthorization, c.writeAuthorization)
 
 /** `receivedNotifyMessage#a384b779 id:int flags:int = ReceivedNotifyMessage` */
 export interface receivedNotifyMessage {
@@ -4907,7 +4907,7 @@ export interface receivedNotifyMessage {
 
 export type ReceivedNotifyMessage = receivedNotifyMessage
 /** The binary codec of the boxed type `ReceivedNotifyMessage`. */
-export const ReceivedNotifyMessage: TypeCodec<ReceivedNotifyMessage> = /*#__PURE__*/ type("ReceivedNotifyMessage", c.readReceivedNotifyMessage, c.writeReceivedNotifyMessage)
+export const ReceivedNotifyMessage: TypeCodec<ReceivedNotifyMessage> = /*#__PURE__*/ codec("ReceivedNotifyMessage", c.readReceivedNotifyMessage, c.writeReceivedNotifyMessage)
 
 /** `chatInviteExported#a22cbd96 flags:# revoked:flags.0?true permanent:flags.5?true request_needed:flags.6?true link:string admin_id:long date:int start_date:flags.4?int expire_date:flags.1?int usage_limit:flags.2?int usage:flags.3?int requested:flags.7?int subscription_expired:flags.10?int title:flags.8?string subscription_pricing:flags.9?StarsSubscriptionPricing = ExportedChatInvite` */
 export interface chatInviteExported {
@@ -4937,7 +4937,7 @@ export type ExportedChatInvite =
   | chatInviteExported
   | chatInvitePublicJoinRequests
 /** The binary codec of the boxed type `ExportedChatInvite`. */
-export const ExportedChatInvite: TypeCodec<ExportedChatInvite> = /*#__PURE__*/ type("ExportedChatInvite", c.readExportedChatInvite, c.writeExportedChatInvite)
+export const ExportedChatInvite: TypeCodec<ExportedChatInvite> = /*#__PURE__*/ codec("ExportedChatInvite", c.readExportedChatInvite, c.writeExportedChatInvite)
 
 /** `chatInviteAlready#5a686d7c chat:Chat = ChatInvite` */
 export interface chatInviteAlready {
@@ -4980,7 +4980,7 @@ export type ChatInvite =
   | chatInvite
   | chatInvitePeek
 /** The binary codec of the boxed type `ChatInvite`. */
-export const ChatInvite: TypeCodec<ChatInvite> = /*#__PURE__*/ type("ChatInvite", c.readChatInvite, c.writeChatInvite)
+export const ChatInvite: TypeCodec<ChatInvite> = /*#__PURE__*/ codec("ChatInvite", c.readChatInvite, c.writeChatInvite)
 
 /** `inputStickerSetEmpty#ffb62b95 = InputStickerSet` */
 export interface inputStickerSetEmpty {
@@ -5060,7 +5060,7 @@ export type InputStickerSet =
   | inputStickerSetEmojiChannelDefaultStatuses
   | inputStickerSetTonGifts
 /** The binary codec of the boxed type `InputStickerSet`. */
-export const InputStickerSet: TypeCodec<InputStickerSet> = /*#__PURE__*/ type("InputStickerSet", c.readInputStickerSet, c.writeInputStickerSet)
+export const InputStickerSet: TypeCodec<InputStickerSet> = /*#__PURE__*/ codec("InputStickerSet", c.readInputStickerSet, c.writeInputStickerSet)
 
 /** `stickerSet#2dd14edc flags:# archived:flags.1?true official:flags.2?true masks:flags.3?true emojis:flags.7?true text_color:flags.9?true channel_emoji_status:flags.10?true creator:flags.11?true installed_date:flags.0?int id:long access_hash:long title:string short_name:string thumbs:flags.4?Vector<PhotoSize> thumb_dc_id:flags.4?int thumb_version:flags.4?int thumb_document_id:flags.8?long count:int hash:int = StickerSet` */
 export interface stickerSet {
@@ -5087,7 +5087,7 @@ export interface stickerSet {
 
 export type StickerSet = stickerSet
 /** The binary codec of the boxed type `StickerSet`. */
-export const StickerSet: TypeCodec<StickerSet> = /*#__PURE__*/ type("StickerSet", c.readStickerSet, c.writeStickerSet)
+export const StickerSet: TypeCodec<StickerSet> = /*#__PURE__*/ codec("StickerSet", c.readStickerSet, c.writeStickerSet)
 
 /** `botCommand#c27ac8c7 command:string description:string = BotCommand` */
 export interface botCommand {
@@ -5098,7 +5098,7 @@ export interface botCommand {
 
 export type BotCommand = botCommand
 /** The binary codec of the boxed type `BotCommand`. */
-export const BotCommand: TypeCodec<BotCommand> = /*#__PURE__*/ type("BotCommand", c.readBotCommand, c.writeBotCommand)
+export const BotCommand: TypeCodec<BotCommand> = /*#__PURE__*/ codec("BotCommand", c.readBotCommand, c.writeBotCommand)
 
 /** `botInfo#4d8a0299 flags:# has_preview_medias:flags.6?true user_id:flags.0?long description:flags.1?string description_photo:flags.4?Photo description_document:flags.5?Document commands:flags.2?Vector<BotCommand> menu_button:flags.3?BotMenuButton privacy_policy_url:flags.7?string app_settings:flags.8?BotAppSettings verifier_settings:flags.9?BotVerifierSettings = BotInfo` */
 export interface botInfo {
@@ -5117,7 +5117,7 @@ export interface botInfo {
 
 export type BotInfo = botInfo
 /** The binary codec of the boxed type `BotInfo`. */
-export const BotInfo: TypeCodec<BotInfo> = /*#__PURE__*/ type("BotInfo", c.readBotInfo, c.writeBotInfo)
+export const BotInfo: TypeCodec<BotInfo> = /*#__PURE__*/ codec("BotInfo", c.readBotInfo, c.writeBotInfo)
 
 /** `keyboardButton#7d170cff flags:# style:flags.10?KeyboardButtonStyle text:string = KeyboardButton` */
 export interface keyboardButton {
@@ -5293,7 +5293,7 @@ export type KeyboardButton =
   | inputKeyboardButtonRequestPeer
   | keyboardButtonCopy
 /** The binary codec of the boxed type `KeyboardButton`. */
-export const KeyboardButton: TypeCodec<KeyboardButton> = /*#__PURE__*/ type("KeyboardButton", c.readKeyboardButton, c.writeKeyboardButton)
+export const KeyboardButton: TypeCodec<KeyboardButton> = /*#__PURE__*/ codec("KeyboardButton", c.readKeyboardButton, c.writeKeyboardButton)
 
 /** `keyboardButtonRow#77608b83 buttons:Vector<KeyboardButton> = KeyboardButtonRow` */
 export interface keyboardButtonRow {
@@ -5303,7 +5303,7 @@ export interface keyboardButtonRow {
 
 export type KeyboardButtonRow = keyboardButtonRow
 /** The binary codec of the boxed type `KeyboardButtonRow`. */
-export const KeyboardButtonRow: TypeCodec<KeyboardButtonRow> = /*#__PURE__*/ type("KeyboardButtonRow", c.readKeyboardButtonRow, c.writeKeyboardButtonRow)
+export const KeyboardButtonRow: TypeCodec<KeyboardButtonRow> = /*#__PURE__*/ codec("KeyboardButtonRow", c.readKeyboardButtonRow, c.writeKeyboardButtonRow)
 
 /** `replyKeyboardHide#a03e5b85 flags:# selective:flags.2?true = ReplyMarkup` */
 export interface replyKeyboardHide {
@@ -5342,7 +5342,7 @@ export type ReplyMarkup =
   | replyKeyboardMarkup
   | replyInlineMarkup
 /** The binary codec of the boxed type `ReplyMarkup`. */
-export const ReplyMarkup: TypeCodec<ReplyMarkup> = /*#__PURE__*/ type("ReplyMarkup", c.readReplyMarkup, c.writeReplyMarkup)
+export const ReplyMarkup: TypeCodec<ReplyMarkup> = /*#__PURE__*/ codec("ReplyMarkup", c.readReplyMarkup, c.writeReplyMarkup)
 
 /** `messageEntityUnknown#bb92ba95 offset:int length:int = MessageEntity` */
 export interface messageEntityUnknown {
@@ -5560,7 +5560,7 @@ export type MessageEntity =
   | messageEntityDiffReplace
   | messageEntityDiffDelete
 /** The binary codec of the boxed type `MessageEntity`. */
-export const MessageEntity: TypeCodec<MessageEntity> = /*#__PURE__*/ type("MessageEntity", c.readMessageEntity, c.writeMessageEntity)
+export const MessageEntity: TypeCodec<MessageEntity> = /*#__PURE__*/ codec("MessageEntity", c.readMessageEntity, c.writeMessageEntity)
 
 /** `inputChannelEmpty#ee8c1e86 = InputChannel` */
 export interface inputChannelEmpty {
@@ -5587,7 +5587,7 @@ export type InputChannel =
   | inputChannel
   | inputChannelFromMessage
 /** The binary codec of the boxed type `InputChannel`. */
-export const InputChannel: TypeCodec<InputChannel> = /*#__PURE__*/ type("InputChannel", c.readInputChannel, c.writeInputChannel)
+export const InputChannel: TypeCodec<InputChannel> = /*#__PURE__*/ codec("InputChannel", c.readInputChannel, c.writeInputChannel)
 
 /** `messageRange#ae30253 min_id:int max_id:int = MessageRange` */
 export interface messageRange {
@@ -5598,7 +5598,7 @@ export interface messageRange {
 
 export type MessageRange = messageRange
 /** The binary codec of the boxed type `MessageRange`. */
-export const MessageRange: TypeCodec<MessageRange> = /*#__PURE__*/ type("MessageRange", c.readMessageRange, c.writeMessageRange)
+export const MessageRange: TypeCodec<MessageRange> = /*#__PURE__*/ codec("MessageRange", c.readMessageRange, c.writeMessageRange)
 
 /** `channelMessagesFilterEmpty#94d42ee7 = ChannelMessagesFilter` */
 export interface channelMessagesFilterEmpty {
@@ -5616,7 +5616,7 @@ export type ChannelMessagesFilter =
   | channelMessagesFilterEmpty
   | channelMessagesFilter
 /** The binary codec of the boxed type `ChannelMessagesFilter`. */
-export const ChannelMessagesFilter: TypeCodec<ChannelMessagesFilter> = /*#__PURE__*/ type("ChannelMessagesFilter", c.readChannelMessagesFilter, c.writeChannelMessagesFilter)
+export const ChannelMessagesFilter: TypeCodec<ChannelMessagesFilter> = /*#__PURE__*/ codec("ChannelMessagesFilter", c.readChannelMessagesFilter, c.writeChannelMessagesFilter)
 
 /** `channelParticipant#1bd54456 flags:# user_id:long date:int subscription_until_date:flags.0?int rank:flags.2?string = ChannelParticipant` */
 export interface channelParticipant {
@@ -5684,7 +5684,7 @@ export type ChannelParticipant =
   | channelParticipantBanned
   | channelParticipantLeft
 /** The binary codec of the boxed type `ChannelParticipant`. */
-export const ChannelParticipant: TypeCodec<ChannelParticipant> = /*#__PURE__*/ type("ChannelParticipant", c.readChannelParticipant, c.writeChannelParticipant)
+export const ChannelParticipant: TypeCodec<ChannelParticipant> = /*#__PURE__*/ codec("ChannelParticipant", c.readChannelParticipant, c.writeChannelParticipant)
 
 /** `channelParticipantsRecent#de3f3c79 = ChannelParticipantsFilter` */
 export interface channelParticipantsRecent {
@@ -5742,7 +5742,7 @@ export type ChannelParticipantsFilter =
   | channelParticipantsContacts
   | channelParticipantsMentions
 /** The binary codec of the boxed type `ChannelParticipantsFilter`. */
-export const ChannelParticipantsFilter: TypeCodec<ChannelParticipantsFilter> = /*#__PURE__*/ type("ChannelParticipantsFilter", c.readChannelParticipantsFilter, c.writeChannelParticipantsFilter)
+export const ChannelParticipantsFilter: TypeCodec<ChannelParticipantsFilter> = /*#__PURE__*/ codec("ChannelParticipantsFilter", c.readChannelParticipantsFilter, c.writeChannelParticipantsFilter)
 
 /** `inputBotInlineMessageMediaAuto#3380c786 flags:# invert_media:flags.3?true message:string entities:flags.1?Vector<MessageEntity> reply_markup:flags.2?ReplyMarkup = InputBotInlineMessage` */
 export interface inputBotInlineMessageMediaAuto {
@@ -5845,7 +5845,7 @@ export type InputBotInlineMessage =
   | inputBotInlineMessageMediaWebPage
   | inputBotInlineMessageRichMessage
 /** The binary codec of the boxed type `InputBotInlineMessage`. */
-export const InputBotInlineMessage: TypeCodec<InputBotInlineMessage> = /*#__PURE__*/ type("InputBotInlineMessage", c.readInputBotInlineMessage, c.writeInputBotInlineMessage)
+export const InputBotInlineMessage: TypeCodec<InputBotInlineMessage> = /*#__PURE__*/ codec("InputBotInlineMessage", c.readInputBotInlineMessage, c.writeInputBotInlineMessage)
 
 /** `inputBotInlineResult#88bf9319 flags:# id:string type:string title:flags.1?string description:flags.2?string url:flags.3?string thumb:flags.4?InputWebDocument content:flags.5?InputWebDocument send_message:InputBotInlineMessage = InputBotInlineResult` */
 export interface inputBotInlineResult {
@@ -5894,7 +5894,7 @@ export type InputBotInlineResult =
   | inputBotInlineResultDocument
   | inputBotInlineResultGame
 /** The binary codec of the boxed type `InputBotInlineResult`. */
-export const InputBotInlineResult: TypeCodec<InputBotInlineResult> = /*#__PURE__*/ type("InputBotInlineResult", c.readInputBotInlineResult, c.writeInputBotInlineResult)
+export const InputBotInlineResult: TypeCodec<InputBotInlineResult> = /*#__PURE__*/ codec("InputBotInlineResult", c.readInputBotInlineResult, c.writeInputBotInlineResult)
 
 /** `botInlineMessageMediaAuto#764cf810 flags:# invert_media:flags.3?true message:string entities:flags.1?Vector<MessageEntity> reply_markup:flags.2?ReplyMarkup = BotInlineMessage` */
 export interface botInlineMessageMediaAuto {
@@ -5991,7 +5991,7 @@ export type BotInlineMessage =
   | botInlineMessageMediaWebPage
   | botInlineMessageRichMessage
 /** The binary codec of the boxed type `BotInlineMessage`. */
-export const BotInlineMessage: TypeCodec<BotInlineMessage> = /*#__PURE__*/ type("BotInlineMessage", c.readBotInlineMessage, c.writeBotInlineMessage)
+export const BotInlineMessage: TypeCodec<BotInlineMessage> = /*#__PURE__*/ codec("BotInlineMessage", c.readBotInlineMessage, c.writeBotInlineMessage)
 
 /** `botInlineResult#11965f3a flags:# id:string type:string title:flags.1?string description:flags.2?string url:flags.3?string thumb:flags.4?WebDocument content:flags.5?WebDocument send_message:BotInlineMessage = BotInlineResult` */
 export interface botInlineResult {
@@ -6022,7 +6022,7 @@ export type BotInlineResult =
   | botInlineResult
   | botInlineMediaResult
 /** The binary codec of the boxed type `BotInlineResult`. */
-export const BotInlineResult: TypeCodec<BotInlineResult> = /*#__PURE__*/ type("BotInlineResult", c.readBotInlineResult, c.writeBotInlineResult)
+export const BotInlineResult: TypeCodec<BotInlineResult> = /*#__PURE__*/ codec("BotInlineResult", c.readBotInlineResult, c.writeBotInlineResult)
 
 /** `exportedMessageLink#5dab1af4 link:string html:string = ExportedMessageLink` */
 export interface exportedMessageLink {
@@ -6033,7 +6033,7 @@ export interface exportedMessageLink {
 
 export type ExportedMessageLink = exportedMessageLink
 /** The binary codec of the boxed type `ExportedMessageLink`. */
-export const ExportedMessageLink: TypeCodec<ExportedMessageLink> = /*#__PURE__*/ type("ExportedMessageLink", c.readExportedMessageLink, c.writeExportedMessageLink)
+export const ExportedMessageLink: TypeCodec<ExportedMessageLink> = /*#__PURE__*/ codec("ExportedMessageLink", c.readExportedMessageLink, c.writeExportedMessageLink)
 
 /** `messageFwdHeader#4e4df4bb flags:# imported:flags.7?true saved_out:flags.11?true from_id:flags.0?Peer from_name:flags.5?string date:int channel_post:flags.2?int post_author:flags.3?string saved_from_peer:flags.4?Peer saved_from_msg_id:flags.4?int saved_from_id:flags.8?Peer saved_from_name:flags.9?string saved_date:flags.10?int psa_type:flags.6?string = MessageFwdHeader` */
 export interface messageFwdHeader {
@@ -6055,7 +6055,7 @@ export interface messageFwdHeader {
 
 export type MessageFwdHeader = messageFwdHeader
 /** The binary codec of the boxed type `MessageFwdHeader`. */
-export const MessageFwdHeader: TypeCodec<MessageFwdHeader> = /*#__PURE__*/ type("MessageFwdHeader", c.readMessageFwdHeader, c.writeMessageFwdHeader)
+export const MessageFwdHeader: TypeCodec<MessageFwdHeader> = /*#__PURE__*/ codec("MessageFwdHeader", c.readMessageFwdHeader, c.writeMessageFwdHeader)
 
 /** `inputBotInlineMessageID#890c3d89 dc_id:int id:long access_hash:long = InputBotInlineMessageID` */
 export interface inputBotInlineMessageID {
@@ -6078,7 +6078,7 @@ export type InputBotInlineMessageID =
   | inputBotInlineMessageID
   | inputBotInlineMessageID64
 /** The binary codec of the boxed type `InputBotInlineMessageID`. */
-export const InputBotInlineMessageID: TypeCodec<InputBotInlineMessageID> = /*#__PURE__*/ type("InputBotInlineMessageID", c.readInputBotInlineMessageID, c.writeInputBotInlineMessageID)
+export const InputBotInlineMessageID: TypeCodec<InputBotInlineMessageID> = /*#__PURE__*/ codec("InputBotInlineMessageID", c.readInputBotInlineMessageID, c.writeInputBotInlineMessageID)
 
 /** `inlineBotSwitchPM#3c20629f text:string start_param:string = InlineBotSwitchPM` */
 export interface inlineBotSwitchPM {
@@ -6089,7 +6089,7 @@ export interface inlineBotSwitchPM {
 
 export type InlineBotSwitchPM = inlineBotSwitchPM
 /** The binary codec of the boxed type `InlineBotSwitchPM`. */
-export const InlineBotSwitchPM: TypeCodec<InlineBotSwitchPM> = /*#__PURE__*/ type("InlineBotSwitchPM", c.readInlineBotSwitchPM, c.writeInlineBotSwitchPM)
+export const InlineBotSwitchPM: TypeCodec<InlineBotSwitchPM> = /*#__PURE__*/ codec("InlineBotSwitchPM", c.readInlineBotSwitchPM, c.writeInlineBotSwitchPM)
 
 /** `topPeer#edcdc05b peer:Peer rating:double = TopPeer` */
 export interface topPeer {
@@ -6100,7 +6100,7 @@ export interface topPeer {
 
 export type TopPeer = topPeer
 /** The binary codec of the boxed type `TopPeer`. */
-export const TopPeer: TypeCodec<TopPeer> = /*#__PURE__*/ type("TopPeer", c.readTopPeer, c.writeTopPeer)
+export const TopPeer: TypeCodec<TopPeer> = /*#__PURE__*/ codec("TopPeer", c.readTopPeer, c.writeTopPeer)
 
 /** `topPeerCategoryBotsPM#ab661b5b = TopPeerCategory` */
 export interface topPeerCategoryBotsPM {
@@ -6164,7 +6164,7 @@ export type TopPeerCategory =
   | topPeerCategoryBotsApp
   | topPeerCategoryBotsGuestChat
 /** The binary codec of the boxed type `TopPeerCategory`. */
-export const TopPeerCategory: TypeCodec<TopPeerCategory> = /*#__PURE__*/ type("TopPeerCategory", c.readTopPeerCategory, c.writeTopPeerCategory)
+export const TopPeerCategory: TypeCodec<TopPeerCategory> = /*#__PURE__*/ codec("TopPeerCategory", c.readTopPeerCategory, c.writeTopPeerCategory)
 
 /** `topPeerCategoryPeers#fb834291 category:TopPeerCategory count:int peers:Vector<TopPeer> = TopPeerCategoryPeers` */
 export interface topPeerCategoryPeers {
@@ -6176,7 +6176,7 @@ export interface topPeerCategoryPeers {
 
 export type TopPeerCategoryPeers = topPeerCategoryPeers
 /** The binary codec of the boxed type `TopPeerCategoryPeers`. */
-export const TopPeerCategoryPeers: TypeCodec<TopPeerCategoryPeers> = /*#__PURE__*/ type("TopPeerCategoryPeers", c.readTopPeerCategoryPeers, c.writeTopPeerCategoryPeers)
+export const TopPeerCategoryPeers: TypeCodec<TopPeerCategoryPeers> = /*#__PURE__*/ codec("TopPeerCategoryPeers", c.readTopPeerCategoryPeers, c.writeTopPeerCategoryPeers)
 
 /** `draftMessageEmpty#1b0c841a flags:# date:flags.0?int = DraftMessage` */
 export interface draftMessageEmpty {
@@ -6203,7 +6203,7 @@ export type DraftMessage =
   | draftMessageEmpty
   | draftMessage
 /** The binary codec of the boxed type `DraftMessage`. */
-export const DraftMessage: TypeCodec<DraftMessage> = /*#__PURE__*/ type("DraftMessage", c.readDraftMessage, c.writeDraftMessage)
+export const DraftMessage: TypeCodec<DraftMessage> = /*#__PURE__*/ codec("DraftMessage", c.readDraftMessage, c.writeDraftMessage)
 
 /** `stickerSetCovered#6410a5d2 set:StickerSet cover:Document = StickerSetCovered` */
 export interface stickerSetCovered {
@@ -6240,7 +6240,7 @@ export type StickerSetCovered =
   | stickerSetFullCovered
   | stickerSetNoCovered
 /** The binary codec of the boxed type `StickerSetCovered`. */
-export const StickerSetCovered: TypeCodec<StickerSetCovered> = /*#__PURE__*/ type("StickerSetCovered", c.readStickerSetCovered, c.writeStickerSetCovered)
+export const StickerSetCovered: TypeCodec<StickerSetCovered> = /*#__PURE__*/ codec("StickerSetCovered", c.readStickerSetCovered, c.writeStickerSetCovered)
 
 /** `maskCoords#aed6dbb2 n:int x:double y:double zoom:double = MaskCoords` */
 export interface maskCoords {
@@ -6253,7 +6253,7 @@ export interface maskCoords {
 
 export type MaskCoords = maskCoords
 /** The binary codec of the boxed type `MaskCoords`. */
-export const MaskCoords: TypeCodec<MaskCoords> = /*#__PURE__*/ type("MaskCoords", c.readMaskCoords, c.writeMaskCoords)
+export const MaskCoords: TypeCodec<MaskCoords> = /*#__PURE__*/ codec("MaskCoords", c.readMaskCoords, c.writeMaskCoords)
 
 /** `inputStickeredMediaPhoto#4a992157 id:InputPhoto = InputStickeredMedia` */
 export interface inputStickeredMediaPhoto {
@@ -6271,7 +6271,7 @@ export type InputStickeredMedia =
   | inputStickeredMediaPhoto
   | inputStickeredMediaDocument
 /** The binary codec of the boxed type `InputStickeredMedia`. */
-export const InputStickeredMedia: TypeCodec<InputStickeredMedia> = /*#__PURE__*/ type("InputStickeredMedia", c.readInputStickeredMedia, c.writeInputStickeredMedia)
+export const InputStickeredMedia: TypeCodec<InputStickeredMedia> = /*#__PURE__*/ codec("InputStickeredMedia", c.readInputStickeredMedia, c.writeInputStickeredMedia)
 
 /** `game#bdf9653b flags:# id:long access_hash:long short_name:string title:string description:string photo:Photo document:flags.0?Document = Game` */
 export interface game {
@@ -6287,7 +6287,7 @@ export interface game {
 
 export type Game = game
 /** The binary codec of the boxed type `Game`. */
-export const Game: TypeCodec<Game> = /*#__PURE__*/ type("Game", c.readGame, c.writeGame)
+export const Game: TypeCodec<Game> = /*#__PURE__*/ codec("Game", c.readGame, c.writeGame)
 
 /** `inputGameID#32c3e77 id:long access_hash:long = InputGame` */
 export interface inputGameID {
@@ -6307,7 +6307,7 @@ export type InputGame =
   | inputGameID
   | inputGameShortName
 /** The binary codec of the boxed type `InputGame`. */
-export const InputGame: TypeCodec<InputGame> = /*#__PURE__*/ type("InputGame", c.readInputGame, c.writeInputGame)
+export const InputGame: TypeCodec<InputGame> = /*#__PURE__*/ codec("InputGame", c.readInputGame, c.writeInputGame)
 
 /** `highScore#73a379eb pos:int user_id:long score:int = HighScore` */
 export interface highScore {
@@ -6319,7 +6319,7 @@ export interface highScore {
 
 export type HighScore = highScore
 /** The binary codec of the boxed type `HighScore`. */
-export const HighScore: TypeCodec<HighScore> = /*#__PURE__*/ type("HighScore", c.readHighScore, c.writeHighScore)
+export const HighScore: TypeCodec<HighScore> = /*#__PURE__*/ codec("HighScore", c.readHighScore, c.writeHighScore)
 
 /** `textEmpty#dc3d824f = RichText` */
 export interface textEmpty {
@@ -6541,7 +6541,7 @@ export type RichText =
   | textMentionName
   | textDate
 /** The binary codec of the boxed type `RichText`. */
-export const RichText: TypeCodec<RichText> = /*#__PURE__*/ type("RichText", c.readRichText, c.writeRichText)
+export const RichText: TypeCodec<RichText> = /*#__PURE__*/ codec("RichText", c.readRichText, c.writeRichText)
 
 /** `pageBlockUnsupported#13567e8a = PageBlock` */
 export interface pageBlockUnsupported {
@@ -6862,7 +6862,7 @@ export type PageBlock =
   | inputPageBlockMap
   | pageBlockBlockquoteBlocks
 /** The binary codec of the boxed type `PageBlock`. */
-export const PageBlock: TypeCodec<PageBlock> = /*#__PURE__*/ type("PageBlock", c.readPageBlock, c.writePageBlock)
+export const PageBlock: TypeCodec<PageBlock> = /*#__PURE__*/ codec("PageBlock", c.readPageBlock, c.writePageBlock)
 
 /** `phoneCallDiscardReasonMissed#85e42301 = PhoneCallDiscardReason` */
 export interface phoneCallDiscardReasonMissed {
@@ -6897,7 +6897,7 @@ export type PhoneCallDiscardReason =
   | phoneCallDiscardReasonBusy
   | phoneCallDiscardReasonMigrateConferenceCall
 /** The binary codec of the boxed type `PhoneCallDiscardReason`. */
-export const PhoneCallDiscardReason: TypeCodec<PhoneCallDiscardReason> = /*#__PURE__*/ type("PhoneCallDiscardReason", c.readPhoneCallDiscardReason, c.writePhoneCallDiscardReason)
+export const PhoneCallDiscardReason: TypeCodec<PhoneCallDiscardReason> = /*#__PURE__*/ codec("PhoneCallDiscardReason", c.readPhoneCallDiscardReason, c.writePhoneCallDiscardReason)
 
 /** `dataJSON#7d748d04 data:string = DataJSON` */
 export interface dataJSON {
@@ -6907,7 +6907,7 @@ export interface dataJSON {
 
 export type DataJSON = dataJSON
 /** The binary codec of the boxed type `DataJSON`. */
-export const DataJSON: TypeCodec<DataJSON> = /*#__PURE__*/ type("DataJSON", c.readDataJSON, c.writeDataJSON)
+export const DataJSON: TypeCodec<DataJSON> = /*#__PURE__*/ codec("DataJSON", c.readDataJSON, c.writeDataJSON)
 
 /** `labeledPrice#cb296bf8 label:string amount:long = LabeledPrice` */
 export interface labeledPrice {
@@ -6918,7 +6918,7 @@ export interface labeledPrice {
 
 export type LabeledPrice = labeledPrice
 /** The binary codec of the boxed type `LabeledPrice`. */
-export const LabeledPrice: TypeCodec<LabeledPrice> = /*#__PURE__*/ type("LabeledPrice", c.readLabeledPrice, c.writeLabeledPrice)
+export const LabeledPrice: TypeCodec<LabeledPrice> = /*#__PURE__*/ codec("LabeledPrice", c.readLabeledPrice, c.writeLabeledPrice)
 
 /** `invoice#49ee584 flags:# test:flags.0?true name_requested:flags.1?true phone_requested:flags.2?true email_requested:flags.3?true shipping_address_requested:flags.4?true flexible:flags.5?true phone_to_provider:flags.6?true email_to_provider:flags.7?true recurring:flags.9?true currency:string prices:Vector<LabeledPrice> max_tip_amount:flags.8?long suggested_tip_amounts:flags.8?Vector<long> terms_url:flags.10?string subscription_period:flags.11?int = Invoice` */
 export interface invoice {
@@ -6942,7 +6942,7 @@ export interface invoice {
 
 export type Invoice = invoice
 /** The binary codec of the boxed type `Invoice`. */
-export const Invoice: TypeCodec<Invoice> = /*#__PURE__*/ type("Invoice", c.readInvoice, c.writeInvoice)
+export const Invoice: TypeCodec<Invoice> = /*#__PURE__*/ codec("Invoice", c.readInvoice, c.writeInvoice)
 
 /** `paymentCharge#ea02c27e id:string provider_charge_id:string = PaymentCharge` */
 export interface paymentCharge {
@@ -6953,7 +6953,7 @@ export interface paymentCharge {
 
 export type PaymentCharge = paymentCharge
 /** The binary codec of the boxed type `PaymentCharge`. */
-export const PaymentCharge: TypeCodec<PaymentCharge> = /*#__PURE__*/ type("PaymentCharge", c.readPaymentCharge, c.writePaymentCharge)
+export const PaymentCharge: TypeCodec<PaymentCharge> = /*#__PURE__*/ codec("PaymentCharge", c.readPaymentCharge, c.writePaymentCharge)
 
 /** `postAddress#1e8caaeb street_line1:string street_line2:string city:string state:string country_iso2:string post_code:string = PostAddress` */
 export interface postAddress {
@@ -6968,7 +6968,7 @@ export interface postAddress {
 
 export type PostAddress = postAddress
 /** The binary codec of the boxed type `PostAddress`. */
-export const PostAddress: TypeCodec<PostAddress> = /*#__PURE__*/ type("PostAddress", c.readPostAddress, c.writePostAddress)
+export const PostAddress: TypeCodec<PostAddress> = /*#__PURE__*/ codec("PostAddress", c.readPostAddress, c.writePostAddress)
 
 /** `paymentRequestedInfo#909c3f94 flags:# name:flags.0?string phone:flags.1?string email:flags.2?string shipping_address:flags.3?PostAddress = PaymentRequestedInfo` */
 export interface paymentRequestedInfo {
@@ -6981,7 +6981,7 @@ export interface paymentRequestedInfo {
 
 export type PaymentRequestedInfo = paymentRequestedInfo
 /** The binary codec of the boxed type `PaymentRequestedInfo`. */
-export const PaymentRequestedInfo: TypeCodec<PaymentRequestedInfo> = /*#__PURE__*/ type("PaymentRequestedInfo", c.readPaymentRequestedInfo, c.writePaymentRequestedInfo)
+export const PaymentRequestedInfo: TypeCodec<PaymentRequestedInfo> = /*#__PURE__*/ codec("PaymentRequestedInfo", c.readPaymentRequestedInfo, c.writePaymentRequestedInfo)
 
 /** `paymentSavedCredentialsCard#cdc27a1f id:string title:string = PaymentSavedCredentials` */
 export interface paymentSavedCredentialsCard {
@@ -6992,7 +6992,7 @@ export interface paymentSavedCredentialsCard {
 
 export type PaymentSavedCredentials = paymentSavedCredentialsCard
 /** The binary codec of the boxed type `PaymentSavedCredentials`. */
-export const PaymentSavedCredentials: TypeCodec<PaymentSavedCredentials> = /*#__PURE__*/ type("PaymentSavedCredentials", c.readPaymentSavedCredentials, c.writePaymentSavedCredentials)
+export const PaymentSavedCredentials: TypeCodec<PaymentSavedCredentials> = /*#__PURE__*/ codec("PaymentSavedCredentials", c.readPaymentSavedCredentials, c.writePaymentSavedCredentials)
 
 /** `webDocument#1c570ed1 url:string access_hash:long size:int mime_type:string attributes:Vector<DocumentAttribute> = WebDocument` */
 export interface webDocument {
@@ -7017,7 +7017,7 @@ export type WebDocument =
   | webDocument
   | webDocumentNoProxy
 /** The binary codec of the boxed type `WebDocument`. */
-export const WebDocument: TypeCodec<WebDocument> = /*#__PURE__*/ type("WebDocument", c.readWebDocument, c.writeWebDocument)
+export const WebDocument: TypeCodec<WebDocument> = /*#__PURE__*/ codec("WebDocument", c.readWebDocument, c.writeWebDocument)
 
 /** `inputWebDocument#9bed434d url:string size:int mime_type:string attributes:Vector<DocumentAttribute> = InputWebDocument` */
 export interface inputWebDocument {
@@ -7030,7 +7030,7 @@ export interface inputWebDocument {
 
 export type InputWebDocument = inputWebDocument
 /** The binary codec of the boxed type `InputWebDocument`. */
-export const InputWebDocument: TypeCodec<InputWebDocument> = /*#__PURE__*/ type("InputWebDocument", c.readInputWebDocument, c.writeInputWebDocument)
+export const InputWebDocument: TypeCodec<InputWebDocument> = /*#__PURE__*/ codec("InputWebDocument", c.readInputWebDocument, c.writeInputWebDocument)
 
 /** `inputWebFileLocation#c239d686 url:string access_hash:long = InputWebFileLocation` */
 export interface inputWebFileLocation {
@@ -7064,7 +7064,7 @@ export type InputWebFileLocation =
   | inputWebFileGeoPointLocation
   | inputWebFileAudioAlbumThumbLocation
 /** The binary codec of the boxed type `InputWebFileLocation`. */
-export const InputWebFileLocation: TypeCodec<InputWebFileLocation> = /*#__PURE__*/ type("InputWebFileLocation", c.readInputWebFileLocation, c.writeInputWebFileLocation)
+export const InputWebFileLocation: TypeCodec<InputWebFileLocation> = /*#__PURE__*/ codec("InputWebFileLocation", c.readInputWebFileLocation, c.writeInputWebFileLocation)
 
 /** `inputPaymentCredentialsSaved#c10eb2cf id:string tmp_password:bytes = InputPaymentCredentials` */
 export interface inputPaymentCredentialsSaved {
@@ -7098,7 +7098,7 @@ export type InputPaymentCredentials =
   | inputPaymentCredentialsApplePay
   | inputPaymentCredentialsGooglePay
 /** The binary codec of the boxed type `InputPaymentCredentials`. */
-export const InputPaymentCredentials: TypeCodec<InputPaymentCredentials> = /*#__PURE__*/ type("InputPaymentCredentials", c.readInputPaymentCredentials, c.writeInputPaymentCredentials)
+export const InputPaymentCredentials: TypeCodec<InputPaymentCredentials> = /*#__PURE__*/ codec("InputPaymentCredentials", c.readInputPaymentCredentials, c.writeInputPaymentCredentials)
 
 /** `shippingOption#b6213cdf id:string title:string prices:Vector<LabeledPrice> = ShippingOption` */
 export interface shippingOption {
@@ -7110,7 +7110,7 @@ export interface shippingOption {
 
 export type ShippingOption = shippingOption
 /** The binary codec of the boxed type `ShippingOption`. */
-export const ShippingOption: TypeCodec<ShippingOption> = /*#__PURE__*/ type("ShippingOption", c.readShippingOption, c.writeShippingOption)
+export const ShippingOption: TypeCodec<ShippingOption> = /*#__PURE__*/ codec("ShippingOption", c.readShippingOption, c.writeShippingOption)
 
 /** `inputStickerSetItem#32da9e9c flags:# document:InputDocument emoji:string mask_coords:flags.0?MaskCoords keywords:flags.1?string = InputStickerSetItem` */
 export interface inputStickerSetItem {
@@ -7123,7 +7123,7 @@ export interface inputStickerSetItem {
 
 export type InputStickerSetItem = inputStickerSetItem
 /** The binary codec of the boxed type `InputStickerSetItem`. */
-export const InputStickerSetItem: TypeCodec<InputStickerSetItem> = /*#__PURE__*/ type("InputStickerSetItem", c.readInputStickerSetItem, c.writeInputStickerSetItem)
+export const InputStickerSetItem: TypeCodec<InputStickerSetItem> = /*#__PURE__*/ codec("InputStickerSetItem", c.readInputStickerSetItem, c.writeInputStickerSetItem)
 
 /** `inputPhoneCall#1e36fded id:long access_hash:long = InputPhoneCall` */
 export interface inputPhoneCall {
@@ -7134,7 +7134,7 @@ export interface inputPhoneCall {
 
 export type InputPhoneCall = inputPhoneCall
 /** The binary codec of the boxed type `InputPhoneCall`. */
-export const InputPhoneCall: TypeCodec<InputPhoneCall> = /*#__PURE__*/ type("InputPhoneCall", c.readInputPhoneCall, c.writeInputPhoneCall)
+export const InputPhoneCall: TypeCodec<InputPhoneCall> = /*#__PURE__*/ codec("InputPhoneCall", c.readInputPhoneCall, c.writeInputPhoneCall)
 
 /** `phoneCallEmpty#5366c915 id:long = PhoneCall` */
 export interface phoneCallEmpty {
@@ -7219,7 +7219,7 @@ export type PhoneCall =
   | phoneCall
   | phoneCallDiscarded
 /** The binary codec of the boxed type `PhoneCall`. */
-export const PhoneCall: TypeCodec<PhoneCall> = /*#__PURE__*/ type("PhoneCall", c.readPhoneCall, c.writePhoneCall)
+export const PhoneCall: TypeCodec<PhoneCall> = /*#__PURE__*/ codec("PhoneCall", c.readPhoneCall, c.writePhoneCall)
 
 /** `phoneConnection#9cc123c7 flags:# tcp:flags.0?true id:long ip:string ipv6:string port:int peer_tag:bytes = PhoneConnection` */
 export interface phoneConnection {
@@ -7249,7 +7249,7 @@ export type PhoneConnection =
   | phoneConnection
   | phoneConnectionWebrtc
 /** The binary codec of the boxed type `PhoneConnection`. */
-export const PhoneConnection: TypeCodec<PhoneConnection> = /*#__PURE__*/ type("PhoneConnection", c.readPhoneConnection, c.writePhoneConnection)
+export const PhoneConnection: TypeCodec<PhoneConnection> = /*#__PURE__*/ codec("PhoneConnection", c.readPhoneConnection, c.writePhoneConnection)
 
 /** `phoneCallProtocol#fc878fc8 flags:# udp_p2p:flags.0?true udp_reflector:flags.1?true min_layer:int max_layer:int library_versions:Vector<string> = PhoneCallProtocol` */
 export interface phoneCallProtocol {
@@ -7263,7 +7263,7 @@ export interface phoneCallProtocol {
 
 export type PhoneCallProtocol = phoneCallProtocol
 /** The binary codec of the boxed type `PhoneCallProtocol`. */
-export const PhoneCallProtocol: TypeCodec<PhoneCallProtocol> = /*#__PURE__*/ type("PhoneCallProtocol", c.readPhoneCallProtocol, c.writePhoneCallProtocol)
+export const PhoneCallProtocol: TypeCodec<PhoneCallProtocol> = /*#__PURE__*/ codec("PhoneCallProtocol", c.readPhoneCallProtocol, c.writePhoneCallProtocol)
 
 /** `cdnPublicKey#c982eaba dc_id:int public_key:string = CdnPublicKey` */
 export interface cdnPublicKey {
@@ -7274,7 +7274,7 @@ export interface cdnPublicKey {
 
 export type CdnPublicKey = cdnPublicKey
 /** The binary codec of the boxed type `CdnPublicKey`. */
-export const CdnPublicKey: TypeCodec<CdnPublicKey> = /*#__PURE__*/ type("CdnPublicKey", c.readCdnPublicKey, c.writeCdnPublicKey)
+export const CdnPublicKey: TypeCodec<CdnPublicKey> = /*#__PURE__*/ codec("CdnPublicKey", c.readCdnPublicKey, c.writeCdnPublicKey)
 
 /** `cdnConfig#5725e40a public_keys:Vector<CdnPublicKey> = CdnConfig` */
 export interface cdnConfig {
@@ -7284,7 +7284,7 @@ export interface cdnConfig {
 
 export type CdnConfig = cdnConfig
 /** The binary codec of the boxed type `CdnConfig`. */
-export const CdnConfig: TypeCodec<CdnConfig> = /*#__PURE__*/ type("CdnConfig", c.readCdnConfig, c.writeCdnConfig)
+export const CdnConfig: TypeCodec<CdnConfig> = /*#__PURE__*/ codec("CdnConfig", c.readCdnConfig, c.writeCdnConfig)
 
 /** `langPackString#cad181f6 key:string value:string = LangPackString` */
 export interface langPackString {
@@ -7316,7 +7316,7 @@ export type LangPackString =
   | langPackStringPluralized
   | langPackStringDeleted
 /** The binary codec of the boxed type `LangPackString`. */
-export const LangPackString: TypeCodec<LangPackString> = /*#__PURE__*/ type("LangPackString", c.readLangPackString, c.writeLangPackString)
+export const LangPackString: TypeCodec<LangPackString> = /*#__PURE__*/ codec("LangPackString", c.readLangPackString, c.writeLangPackString)
 
 /** `langPackDifference#f385c1f6 lang_code:string from_version:int version:int strings:Vector<LangPackString> = LangPackDifference` */
 export interface langPackDifference {
@@ -7329,7 +7329,7 @@ export interface langPackDifference {
 
 export type LangPackDifference = langPackDifference
 /** The binary codec of the boxed type `LangPackDifference`. */
-export const LangPackDifference: TypeCodec<LangPackDifference> = /*#__PURE__*/ type("LangPackDifference", c.readLangPackDifference, c.writeLangPackDifference)
+export const LangPackDifference: TypeCodec<LangPackDifference> = /*#__PURE__*/ codec("LangPackDifference", c.readLangPackDifference, c.writeLangPackDifference)
 
 /** `langPackLanguage#eeca5ce3 flags:# official:flags.0?true rtl:flags.2?true beta:flags.3?true name:string native_name:string lang_code:string base_lang_code:flags.1?string plural_code:string strings_count:int translated_count:int translations_url:string = LangPackLanguage` */
 export interface langPackLanguage {
@@ -7349,7 +7349,7 @@ export interface langPackLanguage {
 
 export type LangPackLanguage = langPackLanguage
 /** The binary codec of the boxed type `LangPackLanguage`. */
-export const LangPackLanguage: TypeCodec<LangPackLanguage> = /*#__PURE__*/ type("LangPackLanguage", c.readLangPackLanguage, c.writeLangPackLanguage)
+export const LangPackLanguage: TypeCodec<LangPackLanguage> = /*#__PURE__*/ codec("LangPackLanguage", c.readLangPackLanguage, c.writeLangPackLanguage)
 
 /** `channelAdminLogEventActionChangeTitle#e6dfb825 prev_value:string new_value:string = ChannelAdminLogEventAction` */
 export interface channelAdminLogEventActionChangeTitle {
@@ -7743,7 +7743,7 @@ export type ChannelAdminLogEventAction =
   | channelAdminLogEventActionToggleAutotranslation
   | channelAdminLogEventActionParticipantEditRank
 /** The binary codec of the boxed type `ChannelAdminLogEventAction`. */
-export const ChannelAdminLogEventAction: TypeCodec<ChannelAdminLogEventAction> = /*#__PURE__*/ type("ChannelAdminLogEventAction", c.readChannelAdminLogEventAction, c.writeChannelAdminLogEventAction)
+export const ChannelAdminLogEventAction: TypeCodec<ChannelAdminLogEventAction> = /*#__PURE__*/ codec("ChannelAdminLogEventAction", c.readChannelAdminLogEventAction, c.writeChannelAdminLogEventAction)
 
 /** `channelAdminLogEvent#1fad68cd id:long date:int user_id:long action:ChannelAdminLogEventAction = ChannelAdminLogEvent` */
 export interface channelAdminLogEvent {
@@ -7756,7 +7756,7 @@ export interface channelAdminLogEvent {
 
 export type ChannelAdminLogEvent = channelAdminLogEvent
 /** The binary codec of the boxed type `ChannelAdminLogEvent`. */
-export const ChannelAdminLogEvent: TypeCodec<ChannelAdminLogEvent> = /*#__PURE__*/ type("ChannelAdminLogEvent", c.readChannelAdminLogEvent, c.writeChannelAdminLogEvent)
+export const ChannelAdminLogEvent: TypeCodec<ChannelAdminLogEvent> = /*#__PURE__*/ codec("ChannelAdminLogEvent", c.readChannelAdminLogEvent, c.writeChannelAdminLogEvent)
 
 /** `channelAdminLogEventsFilter#ea107ae4 flags:# join:flags.0?true leave:flags.1?true invite:flags.2?true ban:flags.3?true unban:flags.4?true kick:flags.5?true unkick:flags.6?true promote:flags.7?true demote:flags.8?true info:flags.9?true settings:flags.10?true pinned:flags.11?true edit:flags.12?true delete:flags.13?true group_call:flags.14?true invites:flags.15?true send:flags.16?true forums:flags.17?true sub_extend:flags.18?true edit_rank:flags.19?true = ChannelAdminLogEventsFilter` */
 export interface channelAdminLogEventsFilter {
@@ -7785,7 +7785,7 @@ export interface channelAdminLogEventsFilter {
 
 export type ChannelAdminLogEventsFilter = channelAdminLogEventsFilter
 /** The binary codec of the boxed type `ChannelAdminLogEventsFilter`. */
-export const ChannelAdminLogEventsFilter: TypeCodec<ChannelAdminLogEventsFilter> = /*#__PURE__*/ type("ChannelAdminLogEventsFilter", c.readChannelAdminLogEventsFilter, c.writeChannelAdminLogEventsFilter)
+export const ChannelAdminLogEventsFilter: TypeCodec<ChannelAdminLogEventsFilter> = /*#__PURE__*/ codec("ChannelAdminLogEventsFilter", c.readChannelAdminLogEventsFilter, c.writeChannelAdminLogEventsFilter)
 
 /** `popularContact#5ce14175 client_id:long importers:int = PopularContact` */
 export interface popularContact {
@@ -7796,7 +7796,7 @@ export interface popularContact {
 
 export type PopularContact = popularContact
 /** The binary codec of the boxed type `PopularContact`. */
-export const PopularContact: TypeCodec<PopularContact> = /*#__PURE__*/ type("PopularContact", c.readPopularContact, c.writePopularContact)
+export const PopularContact: TypeCodec<PopularContact> = /*#__PURE__*/ codec("PopularContact", c.readPopularContact, c.writePopularContact)
 
 /** `recentMeUrlUnknown#46e1d13d url:string = RecentMeUrl` */
 export interface recentMeUrlUnknown {
@@ -7839,7 +7839,7 @@ export type RecentMeUrl =
   | recentMeUrlChatInvite
   | recentMeUrlStickerSet
 /** The binary codec of the boxed type `RecentMeUrl`. */
-export const RecentMeUrl: TypeCodec<RecentMeUrl> = /*#__PURE__*/ type("RecentMeUrl", c.readRecentMeUrl, c.writeRecentMeUrl)
+export const RecentMeUrl: TypeCodec<RecentMeUrl> = /*#__PURE__*/ codec("RecentMeUrl", c.readRecentMeUrl, c.writeRecentMeUrl)
 
 /** `inputSingleMedia#1cc6e91f flags:# media:InputMedia random_id:long message:string entities:flags.0?Vector<MessageEntity> = InputSingleMedia` */
 export interface inputSingleMedia {
@@ -7852,7 +7852,7 @@ export interface inputSingleMedia {
 
 export type InputSingleMedia = inputSingleMedia
 /** The binary codec of the boxed type `InputSingleMedia`. */
-export const InputSingleMedia: TypeCodec<InputSingleMedia> = /*#__PURE__*/ type("InputSingleMedia", c.readInputSingleMedia, c.writeInputSingleMedia)
+export const InputSingleMedia: TypeCodec<InputSingleMedia> = /*#__PURE__*/ codec("InputSingleMedia", c.readInputSingleMedia, c.writeInputSingleMedia)
 
 /** `webAuthorization#a6f8f452 hash:long bot_id:long domain:string browser:string platform:string date_created:int date_active:int ip:string region:string = WebAuthorization` */
 export interface webAuthorization {
@@ -7870,7 +7870,7 @@ export interface webAuthorization {
 
 export type WebAuthorization = webAuthorization
 /** The binary codec of the boxed type `WebAuthorization`. */
-export const WebAuthorization: TypeCodec<WebAuthorization> = /*#__PURE__*/ type("WebAuthorization", c.readWebAuthorization, c.writeWebAuthorization)
+export const WebAuthorization: TypeCodec<WebAuthorization> = /*#__PURE__*/ codec("WebAuthorization", c.readWebAuthorization, c.writeWebAuthorization)
 
 /** `inputMessageID#a676a322 id:int = InputMessage` */
 export interface inputMessageID {
@@ -7902,7 +7902,7 @@ export type InputMessage =
   | inputMessagePinned
   | inputMessageCallbackQuery
 /** The binary codec of the boxed type `InputMessage`. */
-export const InputMessage: TypeCodec<InputMessage> = /*#__PURE__*/ type("InputMessage", c.readInputMessage, c.writeInputMessage)
+export const InputMessage: TypeCodec<InputMessage> = /*#__PURE__*/ codec("InputMessage", c.readInputMessage, c.writeInputMessage)
 
 /** `inputDialogPeer#fcaafeb7 peer:InputPeer = InputDialogPeer` */
 export interface inputDialogPeer {
@@ -7920,7 +7920,7 @@ export type InputDialogPeer =
   | inputDialogPeer
   | inputDialogPeerFolder
 /** The binary codec of the boxed type `InputDialogPeer`. */
-export const InputDialogPeer: TypeCodec<InputDialogPeer> = /*#__PURE__*/ type("InputDialogPeer", c.readInputDialogPeer, c.writeInputDialogPeer)
+export const InputDialogPeer: TypeCodec<InputDialogPeer> = /*#__PURE__*/ codec("InputDialogPeer", c.readInputDialogPeer, c.writeInputDialogPeer)
 
 /** `dialogPeer#e56dbf05 peer:Peer = DialogPeer` */
 export interface dialogPeer {
@@ -7938,7 +7938,7 @@ export type DialogPeer =
   | dialogPeer
   | dialogPeerFolder
 /** The binary codec of the boxed type `DialogPeer`. */
-export const DialogPeer: TypeCodec<DialogPeer> = /*#__PURE__*/ type("DialogPeer", c.readDialogPeer, c.writeDialogPeer)
+export const DialogPeer: TypeCodec<DialogPeer> = /*#__PURE__*/ codec("DialogPeer", c.readDialogPeer, c.writeDialogPeer)
 
 /** `fileHash#f39b035c offset:long limit:int hash:bytes = FileHash` */
 export interface fileHash {
@@ -7950,7 +7950,7 @@ export interface fileHash {
 
 export type FileHash = fileHash
 /** The binary codec of the boxed type `FileHash`. */
-export const FileHash: TypeCodec<FileHash> = /*#__PURE__*/ type("FileHash", c.readFileHash, c.writeFileHash)
+export const FileHash: TypeCodec<FileHash> = /*#__PURE__*/ codec("FileHash", c.readFileHash, c.writeFileHash)
 
 /** `inputClientProxy#75588b3f address:string port:int = InputClientProxy` */
 export interface inputClientProxy {
@@ -7961,7 +7961,7 @@ export interface inputClientProxy {
 
 export type InputClientProxy = inputClientProxy
 /** The binary codec of the boxed type `InputClientProxy`. */
-export const InputClientProxy: TypeCodec<InputClientProxy> = /*#__PURE__*/ type("InputClientProxy", c.readInputClientProxy, c.writeInputClientProxy)
+export const InputClientProxy: TypeCodec<InputClientProxy> = /*#__PURE__*/ codec("InputClientProxy", c.readInputClientProxy, c.writeInputClientProxy)
 
 /** `inputSecureFileUploaded#3334b0f0 id:long parts:int md5_checksum:string file_hash:bytes secret:bytes = InputSecureFile` */
 export interface inputSecureFileUploaded {
@@ -7984,7 +7984,7 @@ export type InputSecureFile =
   | inputSecureFileUploaded
   | inputSecureFile
 /** The binary codec of the boxed type `InputSecureFile`. */
-export const InputSecureFile: TypeCodec<InputSecureFile> = /*#__PURE__*/ type("InputSecureFile", c.readInputSecureFile, c.writeInputSecureFile)
+export const InputSecureFile: TypeCodec<InputSecureFile> = /*#__PURE__*/ codec("InputSecureFile", c.readInputSecureFile, c.writeInputSecureFile)
 
 /** `secureFileEmpty#64199744 = SecureFile` */
 export interface secureFileEmpty {
@@ -8007,7 +8007,7 @@ export type SecureFile =
   | secureFileEmpty
   | secureFile
 /** The binary codec of the boxed type `SecureFile`. */
-export const SecureFile: TypeCodec<SecureFile> = /*#__PURE__*/ type("SecureFile", c.readSecureFile, c.writeSecureFile)
+export const SecureFile: TypeCodec<SecureFile> = /*#__PURE__*/ codec("SecureFile", c.readSecureFile, c.writeSecureFile)
 
 /** `secureData#8aeabec3 data:bytes data_hash:bytes secret:bytes = SecureData` */
 export interface secureData {
@@ -8019,7 +8019,7 @@ export interface secureData {
 
 export type SecureData = secureData
 /** The binary codec of the boxed type `SecureData`. */
-export const SecureData: TypeCodec<SecureData> = /*#__PURE__*/ type("SecureData", c.readSecureData, c.writeSecureData)
+export const SecureData: TypeCodec<SecureData> = /*#__PURE__*/ codec("SecureData", c.readSecureData, c.writeSecureData)
 
 /** `securePlainPhone#7d6099dd phone:string = SecurePlainData` */
 export interface securePlainPhone {
@@ -8037,7 +8037,7 @@ export type SecurePlainData =
   | securePlainPhone
   | securePlainEmail
 /** The binary codec of the boxed type `SecurePlainData`. */
-export const SecurePlainData: TypeCodec<SecurePlainData> = /*#__PURE__*/ type("SecurePlainData", c.readSecurePlainData, c.writeSecurePlainData)
+export const SecurePlainData: TypeCodec<SecurePlainData> = /*#__PURE__*/ codec("SecurePlainData", c.readSecurePlainData, c.writeSecurePlainData)
 
 /** `secureValueTypePersonalDetails#9d2a81e3 = SecureValueType` */
 export interface secureValueTypePersonalDetails {
@@ -8119,7 +8119,7 @@ export type SecureValueType =
   | secureValueTypePhone
   | secureValueTypeEmail
 /** The binary codec of the boxed type `SecureValueType`. */
-export const SecureValueType: TypeCodec<SecureValueType> = /*#__PURE__*/ type("SecureValueType", c.readSecureValueType, c.writeSecureValueType)
+export const SecureValueType: TypeCodec<SecureValueType> = /*#__PURE__*/ codec("SecureValueType", c.readSecureValueType, c.writeSecureValueType)
 
 /** `secureValue#187fa0ca flags:# type:SecureValueType data:flags.0?SecureData front_side:flags.1?SecureFile reverse_side:flags.2?SecureFile selfie:flags.3?SecureFile translation:flags.6?Vector<SecureFile> files:flags.4?Vector<SecureFile> plain_data:flags.5?SecurePlainData hash:bytes = SecureValue` */
 export interface secureValue {
@@ -8137,7 +8137,7 @@ export interface secureValue {
 
 export type SecureValue = secureValue
 /** The binary codec of the boxed type `SecureValue`. */
-export const SecureValue: TypeCodec<SecureValue> = /*#__PURE__*/ type("SecureValue", c.readSecureValue, c.writeSecureValue)
+export const SecureValue: TypeCodec<SecureValue> = /*#__PURE__*/ codec("SecureValue", c.readSecureValue, c.writeSecureValue)
 
 /** `inputSecureValue#db21d0a7 flags:# type:SecureValueType data:flags.0?SecureData front_side:flags.1?InputSecureFile reverse_side:flags.2?InputSecureFile selfie:flags.3?InputSecureFile translation:flags.6?Vector<InputSecureFile> files:flags.4?Vector<InputSecureFile> plain_data:flags.5?SecurePlainData = InputSecureValue` */
 export interface inputSecureValue {
@@ -8154,7 +8154,7 @@ export interface inputSecureValue {
 
 export type InputSecureValue = inputSecureValue
 /** The binary codec of the boxed type `InputSecureValue`. */
-export const InputSecureValue: TypeCodec<InputSecureValue> = /*#__PURE__*/ type("InputSecureValue", c.readInputSecureValue, c.writeInputSecureValue)
+export const InputSecureValue: TypeCodec<InputSecureValue> = /*#__PURE__*/ codec("InputSecureValue", c.readInputSecureValue, c.writeInputSecureValue)
 
 /** `secureValueHash#ed1ecdb0 type:SecureValueType hash:bytes = SecureValueHash` */
 export interface secureValueHash {
@@ -8165,7 +8165,7 @@ export interface secureValueHash {
 
 export type SecureValueHash = secureValueHash
 /** The binary codec of the boxed type `SecureValueHash`. */
-export const SecureValueHash: TypeCodec<SecureValueHash> = /*#__PURE__*/ type("SecureValueHash", c.readSecureValueHash, c.writeSecureValueHash)
+export const SecureValueHash: TypeCodec<SecureValueHash> = /*#__PURE__*/ codec("SecureValueHash", c.readSecureValueHash, c.writeSecureValueHash)
 
 /** `secureValueErrorData#e8a40bd9 type:SecureValueType data_hash:bytes field:string text:string = SecureValueError` */
 export interface secureValueErrorData {
@@ -8251,7 +8251,7 @@ export type SecureValueError =
   | secureValueErrorTranslationFile
   | secureValueErrorTranslationFiles
 /** The binary codec of the boxed type `SecureValueError`. */
-export const SecureValueError: TypeCodec<SecureValueError> = /*#__PURE__*/ type("SecureValueError", c.readSecureValueError, c.writeSecureValueError)
+export const SecureValueError: TypeCodec<SecureValueError> = /*#__PURE__*/ codec("SecureValueError", c.readSecureValueError, c.writeSecureValueError)
 
 /** `secureCredentialsEncrypted#33f0ea47 data:bytes hash:bytes secret:bytes = SecureCredentialsEncrypted` */
 export interface secureCredentialsEncrypted {
@@ -8263,7 +8263,7 @@ export interface secureCredentialsEncrypted {
 
 export type SecureCredentialsEncrypted = secureCredentialsEncrypted
 /** The binary codec of the boxed type `SecureCredentialsEncrypted`. */
-export const SecureCredentialsEncrypted: TypeCodec<SecureCredentialsEncrypted> = /*#__PURE__*/ type("SecureCredentialsEncrypted", c.readSecureCredentialsEncrypted, c.writeSecureCredentialsEncrypted)
+export const SecureCredentialsEncrypted: TypeCodec<SecureCredentialsEncrypted> = /*#__PURE__*/ codec("SecureCredentialsEncrypted", c.readSecureCredentialsEncrypted, c.writeSecureCredentialsEncrypted)
 
 /** `savedPhoneContact#1142bd56 phone:string first_name:string last_name:string date:int = SavedContact` */
 export interface savedPhoneContact {
@@ -8276,7 +8276,7 @@ export interface savedPhoneContact {
 
 export type SavedContact = savedPhoneContact
 /** The binary codec of the boxed type `SavedContact`. */
-export const SavedContact: TypeCodec<SavedContact> = /*#__PURE__*/ type("SavedContact", c.readSavedContact, c.writeSavedContact)
+export const SavedContact: TypeCodec<SavedContact> = /*#__PURE__*/ codec("SavedContact", c.readSavedContact, c.writeSavedContact)
 
 /** `passwordKdfAlgoUnknown#d45ab096 = PasswordKdfAlgo` */
 export interface passwordKdfAlgoUnknown {
@@ -8296,7 +8296,7 @@ export type PasswordKdfAlgo =
   | passwordKdfAlgoUnknown
   | passwordKdfAlgoSHA256SHA256PBKDF2HMACSHA512iter100000SHA256ModPow
 /** The binary codec of the boxed type `PasswordKdfAlgo`. */
-export const PasswordKdfAlgo: TypeCodec<PasswordKdfAlgo> = /*#__PURE__*/ type("PasswordKdfAlgo", c.readPasswordKdfAlgo, c.writePasswordKdfAlgo)
+export const PasswordKdfAlgo: TypeCodec<PasswordKdfAlgo> = /*#__PURE__*/ codec("PasswordKdfAlgo", c.readPasswordKdfAlgo, c.writePasswordKdfAlgo)
 
 /** `securePasswordKdfAlgoUnknown#4a8537 = SecurePasswordKdfAlgo` */
 export interface securePasswordKdfAlgoUnknown {
@@ -8320,7 +8320,7 @@ export type SecurePasswordKdfAlgo =
   | securePasswordKdfAlgoPBKDF2HMACSHA512iter100000
   | securePasswordKdfAlgoSHA512
 /** The binary codec of the boxed type `SecurePasswordKdfAlgo`. */
-export const SecurePasswordKdfAlgo: TypeCodec<SecurePasswordKdfAlgo> = /*#__PURE__*/ type("SecurePasswordKdfAlgo", c.readSecurePasswordKdfAlgo, c.writeSecurePasswordKdfAlgo)
+export const SecurePasswordKdfAlgo: TypeCodec<SecurePasswordKdfAlgo> = /*#__PURE__*/ codec("SecurePasswordKdfAlgo", c.readSecurePasswordKdfAlgo, c.writeSecurePasswordKdfAlgo)
 
 /** `secureSecretSettings#1527bcac secure_algo:SecurePasswordKdfAlgo secure_secret:bytes secure_secret_id:long = SecureSecretSettings` */
 export interface secureSecretSettings {
@@ -8332,7 +8332,7 @@ export interface secureSecretSettings {
 
 export type SecureSecretSettings = secureSecretSettings
 /** The binary codec of the boxed type `SecureSecretSettings`. */
-export const SecureSecretSettings: TypeCodec<SecureSecretSettings> = /*#__PURE__*/ type("SecureSecretSettings", c.readSecureSecretSettings, c.writeSecureSecretSettings)
+export const SecureSecretSettings: TypeCodec<SecureSecretSettings> = /*#__PURE__*/ codec("SecureSecretSettings", c.readSecureSecretSettings, c.writeSecureSecretSettings)
 
 /** `inputCheckPasswordEmpty#9880f658 = InputCheckPasswordSRP` */
 export interface inputCheckPasswordEmpty {
@@ -8351,7 +8351,7 @@ export type InputCheckPasswordSRP =
   | inputCheckPasswordEmpty
   | inputCheckPasswordSRP
 /** The binary codec of the boxed type `InputCheckPasswordSRP`. */
-export const InputCheckPasswordSRP: TypeCodec<InputCheckPasswordSRP> = /*#__PURE__*/ type("InputCheckPasswordSRP", c.readInputCheckPasswordSRP, c.writeInputCheckPasswordSRP)
+export const InputCheckPasswordSRP: TypeCodec<InputCheckPasswordSRP> = /*#__PURE__*/ codec("InputCheckPasswordSRP", c.readInputCheckPasswordSRP, c.writeInputCheckPasswordSRP)
 
 /** `secureRequiredType#829d99da flags:# native_names:flags.0?true selfie_required:flags.1?true translation_required:flags.2?true type:SecureValueType = SecureRequiredType` */
 export interface secureRequiredType {
@@ -8372,7 +8372,7 @@ export type SecureRequiredType =
   | secureRequiredType
   | secureRequiredTypeOneOf
 /** The binary codec of the boxed type `SecureRequiredType`. */
-export const SecureRequiredType: TypeCodec<SecureRequiredType> = /*#__PURE__*/ type("SecureRequiredType", c.readSecureRequiredType, c.writeSecureRequiredType)
+export const SecureRequiredType: TypeCodec<SecureRequiredType> = /*#__PURE__*/ codec("SecureRequiredType", c.readSecureRequiredType, c.writeSecureRequiredType)
 
 /** `inputAppEvent#1d1b1245 time:double type:string peer:long data:JSONValue = InputAppEvent` */
 export interface inputAppEvent {
@@ -8385,7 +8385,7 @@ export interface inputAppEvent {
 
 export type InputAppEvent = inputAppEvent
 /** The binary codec of the boxed type `InputAppEvent`. */
-export const InputAppEvent: TypeCodec<InputAppEvent> = /*#__PURE__*/ type("InputAppEvent", c.readInputAppEvent, c.writeInputAppEvent)
+export const InputAppEvent: TypeCodec<InputAppEvent> = /*#__PURE__*/ codec("InputAppEvent", c.readInputAppEvent, c.writeInputAppEvent)
 
 /** `jsonObjectValue#c0de1bd9 key:string value:JSONValue = JSONObjectValue` */
 export interface jsonObjectValue {
@@ -8396,7 +8396,7 @@ export interface jsonObjectValue {
 
 export type JSONObjectValue = jsonObjectValue
 /** The binary codec of the boxed type `JSONObjectValue`. */
-export const JSONObjectValue: TypeCodec<JSONObjectValue> = /*#__PURE__*/ type("JSONObjectValue", c.readJSONObjectValue, c.writeJSONObjectValue)
+export const JSONObjectValue: TypeCodec<JSONObjectValue> = /*#__PURE__*/ codec("JSONObjectValue", c.readJSONObjectValue, c.writeJSONObjectValue)
 
 /** `jsonNull#3f6d7b68 = JSONValue` */
 export interface jsonNull {
@@ -8441,7 +8441,7 @@ export type JSONValue =
   | jsonArray
   | jsonObject
 /** The binary codec of the boxed type `JSONValue`. */
-export const JSONValue: TypeCodec<JSONValue> = /*#__PURE__*/ type("JSONValue", c.readJSONValue, c.writeJSONValue)
+export const JSONValue: TypeCodec<JSONValue> = /*#__PURE__*/ codec("JSONValue", c.readJSONValue, c.writeJSONValue)
 
 /** `pageTableCell#34566b6a flags:# header:flags.0?true align_center:flags.3?true align_right:flags.4?true valign_middle:flags.5?true valign_bottom:flags.6?true text:flags.7?RichText colspan:flags.1?int rowspan:flags.2?int = PageTableCell` */
 export interface pageTableCell {
@@ -8458,7 +8458,7 @@ export interface pageTableCell {
 
 export type PageTableCell = pageTableCell
 /** The binary codec of the boxed type `PageTableCell`. */
-export const PageTableCell: TypeCodec<PageTableCell> = /*#__PURE__*/ type("PageTableCell", c.readPageTableCell, c.writePageTableCell)
+export const PageTableCell: TypeCodec<PageTableCell> = /*#__PURE__*/ codec("PageTableCell", c.readPageTableCell, c.writePageTableCell)
 
 /** `pageTableRow#e0c0c5e5 cells:Vector<PageTableCell> = PageTableRow` */
 export interface pageTableRow {
@@ -8468,7 +8468,7 @@ export interface pageTableRow {
 
 export type PageTableRow = pageTableRow
 /** The binary codec of the boxed type `PageTableRow`. */
-export const PageTableRow: TypeCodec<PageTableRow> = /*#__PURE__*/ type("PageTableRow", c.readPageTableRow, c.writePageTableRow)
+export const PageTableRow: TypeCodec<PageTableRow> = /*#__PURE__*/ codec("PageTableRow", c.readPageTableRow, c.writePageTableRow)
 
 /** `pageCaption#6f747657 text:RichText credit:RichText = PageCaption` */
 export interface pageCaption {
@@ -8479,7 +8479,7 @@ export interface pageCaption {
 
 export type PageCaption = pageCaption
 /** The binary codec of the boxed type `PageCaption`. */
-export const PageCaption: TypeCodec<PageCaption> = /*#__PURE__*/ type("PageCaption", c.readPageCaption, c.writePageCaption)
+export const PageCaption: TypeCodec<PageCaption> = /*#__PURE__*/ codec("PageCaption", c.readPageCaption, c.writePageCaption)
 
 /** `pageListItemText#2f58683c flags:# checkbox:flags.0?true checked:flags.1?true text:RichText = PageListItem` */
 export interface pageListItemText {
@@ -8501,7 +8501,7 @@ export type PageListItem =
   | pageListItemText
   | pageListItemBlocks
 /** The binary codec of the boxed type `PageListItem`. */
-export const PageListItem: TypeCodec<PageListItem> = /*#__PURE__*/ type("PageListItem", c.readPageListItem, c.writePageListItem)
+export const PageListItem: TypeCodec<PageListItem> = /*#__PURE__*/ codec("PageListItem", c.readPageListItem, c.writePageListItem)
 
 /** `pageListOrderedItemText#15031189 flags:# checkbox:flags.0?true checked:flags.1?true num:flags.2?string text:RichText value:flags.3?int type:flags.4?string = PageListOrderedItem` */
 export interface pageListOrderedItemText {
@@ -8529,7 +8529,7 @@ export type PageListOrderedItem =
   | pageListOrderedItemText
   | pageListOrderedItemBlocks
 /** The binary codec of the boxed type `PageListOrderedItem`. */
-export const PageListOrderedItem: TypeCodec<PageListOrderedItem> = /*#__PURE__*/ type("PageListOrderedItem", c.readPageListOrderedItem, c.writePageListOrderedItem)
+export const PageListOrderedItem: TypeCodec<PageListOrderedItem> = /*#__PURE__*/ codec("PageListOrderedItem", c.readPageListOrderedItem, c.writePageListOrderedItem)
 
 /** `pageRelatedArticle#b390dc08 flags:# url:string webpage_id:long title:flags.0?string description:flags.1?string photo_id:flags.2?long author:flags.3?string published_date:flags.4?int = PageRelatedArticle` */
 export interface pageRelatedArticle {
@@ -8545,7 +8545,7 @@ export interface pageRelatedArticle {
 
 export type PageRelatedArticle = pageRelatedArticle
 /** The binary codec of the boxed type `PageRelatedArticle`. */
-export const PageRelatedArticle: TypeCodec<PageRelatedArticle> = /*#__PURE__*/ type("PageRelatedArticle", c.readPageRelatedArticle, c.writePageRelatedArticle)
+export const PageRelatedArticle: TypeCodec<PageRelatedArticle> = /*#__PURE__*/ codec("PageRelatedArticle", c.readPageRelatedArticle, c.writePageRelatedArticle)
 
 /** `page#98657f0d flags:# part:flags.0?true rtl:flags.1?true v2:flags.2?true url:string blocks:Vector<PageBlock> photos:Vector<Photo> documents:Vector<Document> views:flags.3?int = Page` */
 export interface page {
@@ -8562,7 +8562,7 @@ export interface page {
 
 export type Page = page
 /** The binary codec of the boxed type `Page`. */
-export const Page: TypeCodec<Page> = /*#__PURE__*/ type("Page", c.readPage, c.writePage)
+export const Page: TypeCodec<Page> = /*#__PURE__*/ codec("Page", c.readPage, c.writePage)
 
 /** `pollAnswer#4b7d786a flags:# text:TextWithEntities option:bytes media:flags.0?MessageMedia added_by:flags.1?Peer date:flags.1?int = PollAnswer` */
 export interface pollAnswer {
@@ -8585,7 +8585,7 @@ export type PollAnswer =
   | pollAnswer
   | inputPollAnswer
 /** The binary codec of the boxed type `PollAnswer`. */
-export const PollAnswer: TypeCodec<PollAnswer> = /*#__PURE__*/ type("PollAnswer", c.readPollAnswer, c.writePollAnswer)
+export const PollAnswer: TypeCodec<PollAnswer> = /*#__PURE__*/ codec("PollAnswer", c.readPollAnswer, c.writePollAnswer)
 
 /** `poll#966e2dbf id:long flags:# closed:flags.0?true public_voters:flags.1?true multiple_choice:flags.2?true quiz:flags.3?true open_answers:flags.6?true revoting_disabled:flags.7?true shuffle_answers:flags.8?true hide_results_until_close:flags.9?true creator:flags.10?true subscribers_only:flags.11?true question:TextWithEntities answers:Vector<PollAnswer> close_period:flags.4?int close_date:flags.5?int countries_iso2:flags.12?Vector<string> hash:long = Poll` */
 export interface poll {
@@ -8611,7 +8611,7 @@ export interface poll {
 
 export type Poll = poll
 /** The binary codec of the boxed type `Poll`. */
-export const Poll: TypeCodec<Poll> = /*#__PURE__*/ type("Poll", c.readPoll, c.writePoll)
+export const Poll: TypeCodec<Poll> = /*#__PURE__*/ codec("Poll", c.readPoll, c.writePoll)
 
 /** `pollAnswerVoters#3645230a flags:# chosen:flags.0?true correct:flags.1?true option:bytes voters:flags.2?int recent_voters:flags.2?Vector<Peer> = PollAnswerVoters` */
 export interface pollAnswerVoters {
@@ -8625,7 +8625,7 @@ export interface pollAnswerVoters {
 
 export type PollAnswerVoters = pollAnswerVoters
 /** The binary codec of the boxed type `PollAnswerVoters`. */
-export const PollAnswerVoters: TypeCodec<PollAnswerVoters> = /*#__PURE__*/ type("PollAnswerVoters", c.readPollAnswerVoters, c.writePollAnswerVoters)
+export const PollAnswerVoters: TypeCodec<PollAnswerVoters> = /*#__PURE__*/ codec("PollAnswerVoters", c.readPollAnswerVoters, c.writePollAnswerVoters)
 
 /** `pollResults#ba7bb15e flags:# min:flags.0?true has_unread_votes:flags.6?true can_view_stats:flags.7?true results:flags.1?Vector<PollAnswerVoters> total_voters:flags.2?int recent_voters:flags.3?Vector<Peer> solution:flags.4?string solution_entities:flags.4?Vector<MessageEntity> solution_media:flags.5?MessageMedia = PollResults` */
 export interface pollResults {
@@ -8643,7 +8643,7 @@ export interface pollResults {
 
 export type PollResults = pollResults
 /** The binary codec of the boxed type `PollResults`. */
-export const PollResults: TypeCodec<PollResults> = /*#__PURE__*/ type("PollResults", c.readPollResults, c.writePollResults)
+export const PollResults: TypeCodec<PollResults> = /*#__PURE__*/ codec("PollResults", c.readPollResults, c.writePollResults)
 
 /** `chatOnlines#f041e250 onlines:int = ChatOnlines` */
 export interface chatOnlines {
@@ -8653,7 +8653,7 @@ export interface chatOnlines {
 
 export type ChatOnlines = chatOnlines
 /** The binary codec of the boxed type `ChatOnlines`. */
-export const ChatOnlines: TypeCodec<ChatOnlines> = /*#__PURE__*/ type("ChatOnlines", c.readChatOnlines, c.writeChatOnlines)
+export const ChatOnlines: TypeCodec<ChatOnlines> = /*#__PURE__*/ codec("ChatOnlines", c.readChatOnlines, c.writeChatOnlines)
 
 /** `statsURL#47a971e0 url:string = StatsURL` */
 export interface statsURL {
@@ -8663,7 +8663,7 @@ export interface statsURL {
 
 export type StatsURL = statsURL
 /** The binary codec of the boxed type `StatsURL`. */
-export const StatsURL: TypeCodec<StatsURL> = /*#__PURE__*/ type("StatsURL", c.readStatsURL, c.writeStatsURL)
+export const StatsURL: TypeCodec<StatsURL> = /*#__PURE__*/ codec("StatsURL", c.readStatsURL, c.writeStatsURL)
 
 /** `chatAdminRights#5fb224d5 flags:# change_info:flags.0?true post_messages:flags.1?true edit_messages:flags.2?true delete_messages:flags.3?true ban_users:flags.4?true invite_users:flags.5?true pin_messages:flags.7?true add_admins:flags.9?true anonymous:flags.10?true manage_call:flags.11?true other:flags.12?true manage_topics:flags.13?true post_stories:flags.14?true edit_stories:flags.15?true delete_stories:flags.16?true manage_direct_messages:flags.17?true manage_ranks:flags.18?true = ChatAdminRights` */
 export interface chatAdminRights {
@@ -8689,7 +8689,7 @@ export interface chatAdminRights {
 
 export type ChatAdminRights = chatAdminRights
 /** The binary codec of the boxed type `ChatAdminRights`. */
-export const ChatAdminRights: TypeCodec<ChatAdminRights> = /*#__PURE__*/ type("ChatAdminRights", c.readChatAdminRights, c.writeChatAdminRights)
+export const ChatAdminRights: TypeCodec<ChatAdminRights> = /*#__PURE__*/ codec("ChatAdminRights", c.readChatAdminRights, c.writeChatAdminRights)
 
 /** `chatBannedRights#9f120418 flags:# view_messages:flags.0?true send_messages:flags.1?true send_media:flags.2?true send_stickers:flags.3?true send_gifs:flags.4?true send_games:flags.5?true send_inline:flags.6?true embed_links:flags.7?true send_polls:flags.8?true change_info:flags.10?true invite_users:flags.15?true pin_messages:flags.17?true manage_topics:flags.18?true send_photos:flags.19?true send_videos:flags.20?true send_roundvideos:flags.21?true send_audios:flags.22?true send_voices:flags.23?true send_docs:flags.24?true send_plain:flags.25?true edit_rank:flags.26?true send_reactions:flags.27?true until_date:int = ChatBannedRights` */
 export interface chatBannedRights {
@@ -8721,7 +8721,7 @@ export interface chatBannedRights {
 
 export type ChatBannedRights = chatBannedRights
 /** The binary codec of the boxed type `ChatBannedRights`. */
-export const ChatBannedRights: TypeCodec<ChatBannedRights> = /*#__PURE__*/ type("ChatBannedRights", c.readChatBannedRights, c.writeChatBannedRights)
+export const ChatBannedRights: TypeCodec<ChatBannedRights> = /*#__PURE__*/ codec("ChatBannedRights", c.readChatBannedRights, c.writeChatBannedRights)
 
 /** `inputWallPaper#e630b979 id:long access_hash:long = InputWallPaper` */
 export interface inputWallPaper {
@@ -8747,7 +8747,7 @@ export type InputWallPaper =
   | inputWallPaperSlug
   | inputWallPaperNoFile
 /** The binary codec of the boxed type `InputWallPaper`. */
-export const InputWallPaper: TypeCodec<InputWallPaper> = /*#__PURE__*/ type("InputWallPaper", c.readInputWallPaper, c.writeInputWallPaper)
+export const InputWallPaper: TypeCodec<InputWallPaper> = /*#__PURE__*/ codec("InputWallPaper", c.readInputWallPaper, c.writeInputWallPaper)
 
 /** `codeSettings#ad253d78 flags:# allow_flashcall:flags.0?true current_number:flags.1?true allow_app_hash:flags.4?true allow_missed_call:flags.5?true allow_firebase:flags.7?true unknown_number:flags.9?true logout_tokens:flags.6?Vector<bytes> token:flags.8?string app_sandbox:flags.8?Bool = CodeSettings` */
 export interface codeSettings {
@@ -8765,7 +8765,7 @@ export interface codeSettings {
 
 export type CodeSettings = codeSettings
 /** The binary codec of the boxed type `CodeSettings`. */
-export const CodeSettings: TypeCodec<CodeSettings> = /*#__PURE__*/ type("CodeSettings", c.readCodeSettings, c.writeCodeSettings)
+export const CodeSettings: TypeCodec<CodeSettings> = /*#__PURE__*/ codec("CodeSettings", c.readCodeSettings, c.writeCodeSettings)
 
 /** `wallPaperSettings#372efcd0 flags:# blur:flags.1?true motion:flags.2?true background_color:flags.0?int second_background_color:flags.4?int third_background_color:flags.5?int fourth_background_color:flags.6?int intensity:flags.3?int rotation:flags.4?int emoticon:flags.7?string = WallPaperSettings` */
 export interface wallPaperSettings {
@@ -8783,7 +8783,7 @@ export interface wallPaperSettings {
 
 export type WallPaperSettings = wallPaperSettings
 /** The binary codec of the boxed type `WallPaperSettings`. */
-export const WallPaperSettings: TypeCodec<WallPaperSettings> = /*#__PURE__*/ type("WallPaperSettings", c.readWallPaperSettings, c.writeWallPaperSettings)
+export const WallPaperSettings: TypeCodec<WallPaperSettings> = /*#__PURE__*/ codec("WallPaperSettings", c.readWallPaperSettings, c.writeWallPaperSettings)
 
 /** `autoDownloadSettings#baa57628 flags:# disabled:flags.0?true video_preload_large:flags.1?true audio_preload_next:flags.2?true phonecalls_less_data:flags.3?true stories_preload:flags.4?true photo_size_max:int video_size_max:long file_size_max:long video_upload_maxbitrate:int small_queue_active_operations_max:int large_queue_active_operations_max:int = AutoDownloadSettings` */
 export interface autoDownloadSettings {
@@ -8803,7 +8803,7 @@ export interface autoDownloadSettings {
 
 export type AutoDownloadSettings = autoDownloadSettings
 /** The binary codec of the boxed type `AutoDownloadSettings`. */
-export const AutoDownloadSettings: TypeCodec<AutoDownloadSettings> = /*#__PURE__*/ type("AutoDownloadSettings", c.readAutoDownloadSettings, c.writeAutoDownloadSettings)
+export const AutoDownloadSettings: TypeCodec<AutoDownloadSettings> = /*#__PURE__*/ codec("AutoDownloadSettings", c.readAutoDownloadSettings, c.writeAutoDownloadSettings)
 
 /** `emojiKeyword#d5b3b9f9 keyword:string emoticons:Vector<string> = EmojiKeyword` */
 export interface emojiKeyword {
@@ -8823,7 +8823,7 @@ export type EmojiKeyword =
   | emojiKeyword
   | emojiKeywordDeleted
 /** The binary codec of the boxed type `EmojiKeyword`. */
-export const EmojiKeyword: TypeCodec<EmojiKeyword> = /*#__PURE__*/ type("EmojiKeyword", c.readEmojiKeyword, c.writeEmojiKeyword)
+export const EmojiKeyword: TypeCodec<EmojiKeyword> = /*#__PURE__*/ codec("EmojiKeyword", c.readEmojiKeyword, c.writeEmojiKeyword)
 
 /** `emojiKeywordsDifference#5cc761bd lang_code:string from_version:int version:int keywords:Vector<EmojiKeyword> = EmojiKeywordsDifference` */
 export interface emojiKeywordsDifference {
@@ -8836,7 +8836,7 @@ export interface emojiKeywordsDifference {
 
 export type EmojiKeywordsDifference = emojiKeywordsDifference
 /** The binary codec of the boxed type `EmojiKeywordsDifference`. */
-export const EmojiKeywordsDifference: TypeCodec<EmojiKeywordsDifference> = /*#__PURE__*/ type("EmojiKeywordsDifference", c.readEmojiKeywordsDifference, c.writeEmojiKeywordsDifference)
+export const EmojiKeywordsDifference: TypeCodec<EmojiKeywordsDifference> = /*#__PURE__*/ codec("EmojiKeywordsDifference", c.readEmojiKeywordsDifference, c.writeEmojiKeywordsDifference)
 
 /** `emojiURL#a575739d url:string = EmojiURL` */
 export interface emojiURL {
@@ -8846,7 +8846,7 @@ export interface emojiURL {
 
 export type EmojiURL = emojiURL
 /** The binary codec of the boxed type `EmojiURL`. */
-export const EmojiURL: TypeCodec<EmojiURL> = /*#__PURE__*/ type("EmojiURL", c.readEmojiURL, c.writeEmojiURL)
+export const EmojiURL: TypeCodec<EmojiURL> = /*#__PURE__*/ codec("EmojiURL", c.readEmojiURL, c.writeEmojiURL)
 
 /** `emojiLanguage#b3fb5361 lang_code:string = EmojiLanguage` */
 export interface emojiLanguage {
@@ -8856,7 +8856,7 @@ export interface emojiLanguage {
 
 export type EmojiLanguage = emojiLanguage
 /** The binary codec of the boxed type `EmojiLanguage`. */
-export const EmojiLanguage: TypeCodec<EmojiLanguage> = /*#__PURE__*/ type("EmojiLanguage", c.readEmojiLanguage, c.writeEmojiLanguage)
+export const EmojiLanguage: TypeCodec<EmojiLanguage> = /*#__PURE__*/ codec("EmojiLanguage", c.readEmojiLanguage, c.writeEmojiLanguage)
 
 /** `folder#ff544e65 flags:# autofill_new_broadcasts:flags.0?true autofill_public_groups:flags.1?true autofill_new_correspondents:flags.2?true id:int title:string photo:flags.3?ChatPhoto = Folder` */
 export interface folder {
@@ -8871,7 +8871,7 @@ export interface folder {
 
 export type Folder = folder
 /** The binary codec of the boxed type `Folder`. */
-export const Folder: TypeCodec<Folder> = /*#__PURE__*/ type("Folder", c.readFolder, c.writeFolder)
+export const Folder: TypeCodec<Folder> = /*#__PURE__*/ codec("Folder", c.readFolder, c.writeFolder)
 
 /** `inputFolderPeer#fbd2c296 peer:InputPeer folder_id:int = InputFolderPeer` */
 export interface inputFolderPeer {
@@ -8882,7 +8882,7 @@ export interface inputFolderPeer {
 
 export type InputFolderPeer = inputFolderPeer
 /** The binary codec of the boxed type `InputFolderPeer`. */
-export const InputFolderPeer: TypeCodec<InputFolderPeer> = /*#__PURE__*/ type("InputFolderPeer", c.readInputFolderPeer, c.writeInputFolderPeer)
+export const InputFolderPeer: TypeCodec<InputFolderPeer> = /*#__PURE__*/ codec("InputFolderPeer", c.readInputFolderPeer, c.writeInputFolderPeer)
 
 /** `folderPeer#e9baa668 peer:Peer folder_id:int = FolderPeer` */
 export interface folderPeer {
@@ -8893,7 +8893,7 @@ export interface folderPeer {
 
 export type FolderPeer = folderPeer
 /** The binary codec of the boxed type `FolderPeer`. */
-export const FolderPeer: TypeCodec<FolderPeer> = /*#__PURE__*/ type("FolderPeer", c.readFolderPeer, c.writeFolderPeer)
+export const FolderPeer: TypeCodec<FolderPeer> = /*#__PURE__*/ codec("FolderPeer", c.readFolderPeer, c.writeFolderPeer)
 
 /** `urlAuthResultRequest#3cd623ec flags:# request_write_access:flags.0?true request_phone_number:flags.1?true match_codes_first:flags.5?true is_app:flags.6?true bot:User domain:string browser:flags.2?string platform:flags.2?string ip:flags.2?string region:flags.2?string match_codes:flags.3?Vector<string> user_id_hint:flags.4?long verified_app_name:flags.7?string = UrlAuthResult` */
 export interface urlAuthResultRequest {
@@ -8929,7 +8929,7 @@ export type UrlAuthResult =
   | urlAuthResultAccepted
   | urlAuthResultDefault
 /** The binary codec of the boxed type `UrlAuthResult`. */
-export const UrlAuthResult: TypeCodec<UrlAuthResult> = /*#__PURE__*/ type("UrlAuthResult", c.readUrlAuthResult, c.writeUrlAuthResult)
+export const UrlAuthResult: TypeCodec<UrlAuthResult> = /*#__PURE__*/ codec("UrlAuthResult", c.readUrlAuthResult, c.writeUrlAuthResult)
 
 /** `channelLocationEmpty#bfb5ad8b = ChannelLocation` */
 export interface channelLocationEmpty {
@@ -8947,7 +8947,7 @@ export type ChannelLocation =
   | channelLocationEmpty
   | channelLocation
 /** The binary codec of the boxed type `ChannelLocation`. */
-export const ChannelLocation: TypeCodec<ChannelLocation> = /*#__PURE__*/ type("ChannelLocation", c.readChannelLocation, c.writeChannelLocation)
+export const ChannelLocation: TypeCodec<ChannelLocation> = /*#__PURE__*/ codec("ChannelLocation", c.readChannelLocation, c.writeChannelLocation)
 
 /** `peerLocated#ca461b5d peer:Peer expires:int distance:int = PeerLocated` */
 export interface peerLocated {
@@ -8967,7 +8967,7 @@ export type PeerLocated =
   | peerLocated
   | peerSelfLocated
 /** The binary codec of the boxed type `PeerLocated`. */
-export const PeerLocated: TypeCodec<PeerLocated> = /*#__PURE__*/ type("PeerLocated", c.readPeerLocated, c.writePeerLocated)
+export const PeerLocated: TypeCodec<PeerLocated> = /*#__PURE__*/ codec("PeerLocated", c.readPeerLocated, c.writePeerLocated)
 
 /** `restrictionReason#d072acb4 platform:string reason:string text:string = RestrictionReason` */
 export interface restrictionReason {
@@ -8979,7 +8979,7 @@ export interface restrictionReason {
 
 export type RestrictionReason = restrictionReason
 /** The binary codec of the boxed type `RestrictionReason`. */
-export const RestrictionReason: TypeCodec<RestrictionReason> = /*#__PURE__*/ type("RestrictionReason", c.readRestrictionReason, c.writeRestrictionReason)
+export const RestrictionReason: TypeCodec<RestrictionReason> = /*#__PURE__*/ codec("RestrictionReason", c.readRestrictionReason, c.writeRestrictionReason)
 
 /** `inputTheme#3c5693e9 id:long access_hash:long = InputTheme` */
 export interface inputTheme {
@@ -8998,7 +8998,7 @@ export type InputTheme =
   | inputTheme
   | inputThemeSlug
 /** The binary codec of the boxed type `InputTheme`. */
-export const InputTheme: TypeCodec<InputTheme> = /*#__PURE__*/ type("InputTheme", c.readInputTheme, c.writeInputTheme)
+export const InputTheme: TypeCodec<InputTheme> = /*#__PURE__*/ codec("InputTheme", c.readInputTheme, c.writeInputTheme)
 
 /** `theme#a00e67d6 flags:# creator:flags.0?true default:flags.1?true for_chat:flags.5?true id:long access_hash:long slug:string title:string document:flags.2?Document settings:flags.3?Vector<ThemeSettings> emoticon:flags.6?string installs_count:flags.4?int = Theme` */
 export interface theme {
@@ -9018,7 +9018,7 @@ export interface theme {
 
 export type Theme = theme
 /** The binary codec of the boxed type `Theme`. */
-export const Theme: TypeCodec<Theme> = /*#__PURE__*/ type("Theme", c.readTheme, c.writeTheme)
+export const Theme: TypeCodec<Theme> = /*#__PURE__*/ codec("Theme", c.readTheme, c.writeTheme)
 
 /** `baseThemeClassic#c3a12462 = BaseTheme` */
 export interface baseThemeClassic {
@@ -9052,7 +9052,7 @@ export type BaseTheme =
   | baseThemeTinted
   | baseThemeArctic
 /** The binary codec of the boxed type `BaseTheme`. */
-export const BaseTheme: TypeCodec<BaseTheme> = /*#__PURE__*/ type("BaseTheme", c.readBaseTheme, c.writeBaseTheme)
+export const BaseTheme: TypeCodec<BaseTheme> = /*#__PURE__*/ codec("BaseTheme", c.readBaseTheme, c.writeBaseTheme)
 
 /** `inputThemeSettings#8fde504f flags:# message_colors_animated:flags.2?true base_theme:BaseTheme accent_color:int outbox_accent_color:flags.3?int message_colors:flags.0?Vector<int> wallpaper:flags.1?InputWallPaper wallpaper_settings:flags.1?WallPaperSettings = InputThemeSettings` */
 export interface inputThemeSettings {
@@ -9068,7 +9068,7 @@ export interface inputThemeSettings {
 
 export type InputThemeSettings = inputThemeSettings
 /** The binary codec of the boxed type `InputThemeSettings`. */
-export const InputThemeSettings: TypeCodec<InputThemeSettings> = /*#__PURE__*/ type("InputThemeSettings", c.readInputThemeSettings, c.writeInputThemeSettings)
+export const InputThemeSettings: TypeCodec<InputThemeSettings> = /*#__PURE__*/ codec("InputThemeSettings", c.readInputThemeSettings, c.writeInputThemeSettings)
 
 /** `themeSettings#fa58b6d4 flags:# message_colors_animated:flags.2?true base_theme:BaseTheme accent_color:int outbox_accent_color:flags.3?int message_colors:flags.0?Vector<int> wallpaper:flags.1?WallPaper = ThemeSettings` */
 export interface themeSettings {
@@ -9083,7 +9083,7 @@ export interface themeSettings {
 
 export type ThemeSettings = themeSettings
 /** The binary codec of the boxed type `ThemeSettings`. */
-export const ThemeSettings: TypeCodec<ThemeSettings> = /*#__PURE__*/ type("ThemeSettings", c.readThemeSettings, c.writeThemeSettings)
+export const ThemeSettings: TypeCodec<ThemeSettings> = /*#__PURE__*/ codec("ThemeSettings", c.readThemeSettings, c.writeThemeSettings)
 
 /** `webPageAttributeTheme#54b56617 flags:# documents:flags.0?Vector<Document> settings:flags.1?ThemeSettings = WebPageAttribute` */
 export interface webPageAttributeTheme {
@@ -9142,7 +9142,7 @@ export type WebPageAttribute =
   | webPageAttributeStarGiftAuction
   | webPageAttributeAiComposeTone
 /** The binary codec of the boxed type `WebPageAttribute`. */
-export const WebPageAttribute: TypeCodec<WebPageAttribute> = /*#__PURE__*/ type("WebPageAttribute", c.readWebPageAttribute, c.writeWebPageAttribute)
+export const WebPageAttribute: TypeCodec<WebPageAttribute> = /*#__PURE__*/ codec("WebPageAttribute", c.readWebPageAttribute, c.writeWebPageAttribute)
 
 /** `bankCardOpenUrl#f568028a url:string name:string = BankCardOpenUrl` */
 export interface bankCardOpenUrl {
@@ -9153,7 +9153,7 @@ export interface bankCardOpenUrl {
 
 export type BankCardOpenUrl = bankCardOpenUrl
 /** The binary codec of the boxed type `BankCardOpenUrl`. */
-export const BankCardOpenUrl: TypeCodec<BankCardOpenUrl> = /*#__PURE__*/ type("BankCardOpenUrl", c.readBankCardOpenUrl, c.writeBankCardOpenUrl)
+export const BankCardOpenUrl: TypeCodec<BankCardOpenUrl> = /*#__PURE__*/ codec("BankCardOpenUrl", c.readBankCardOpenUrl, c.writeBankCardOpenUrl)
 
 /** `dialogFilter#aa472651 flags:# contacts:flags.0?true non_contacts:flags.1?true groups:flags.2?true broadcasts:flags.3?true bots:flags.4?true exclude_muted:flags.11?true exclude_read:flags.12?true exclude_archived:flags.13?true title_noanimate:flags.28?true id:int title:TextWithEntities emoticon:flags.25?string color:flags.27?int pinned_peers:Vector<InputPeer> include_peers:Vector<InputPeer> exclude_peers:Vector<InputPeer> = DialogFilter` */
 export interface dialogFilter {
@@ -9199,7 +9199,7 @@ export type DialogFilter =
   | dialogFilterDefault
   | dialogFilterChatlist
 /** The binary codec of the boxed type `DialogFilter`. */
-export const DialogFilter: TypeCodec<DialogFilter> = /*#__PURE__*/ type("DialogFilter", c.readDialogFilter, c.writeDialogFilter)
+export const DialogFilter: TypeCodec<DialogFilter> = /*#__PURE__*/ codec("DialogFilter", c.readDialogFilter, c.writeDialogFilter)
 
 /** `dialogFilterSuggested#77744d4a filter:DialogFilter description:string = DialogFilterSuggested` */
 export interface dialogFilterSuggested {
@@ -9210,7 +9210,7 @@ export interface dialogFilterSuggested {
 
 export type DialogFilterSuggested = dialogFilterSuggested
 /** The binary codec of the boxed type `DialogFilterSuggested`. */
-export const DialogFilterSuggested: TypeCodec<DialogFilterSuggested> = /*#__PURE__*/ type("DialogFilterSuggested", c.readDialogFilterSuggested, c.writeDialogFilterSuggested)
+export const DialogFilterSuggested: TypeCodec<DialogFilterSuggested> = /*#__PURE__*/ codec("DialogFilterSuggested", c.readDialogFilterSuggested, c.writeDialogFilterSuggested)
 
 /** `statsDateRangeDays#b637edaf min_date:int max_date:int = StatsDateRangeDays` */
 export interface statsDateRangeDays {
@@ -9221,7 +9221,7 @@ export interface statsDateRangeDays {
 
 export type StatsDateRangeDays = statsDateRangeDays
 /** The binary codec of the boxed type `StatsDateRangeDays`. */
-export const StatsDateRangeDays: TypeCodec<StatsDateRangeDays> = /*#__PURE__*/ type("StatsDateRangeDays", c.readStatsDateRangeDays, c.writeStatsDateRangeDays)
+export const StatsDateRangeDays: TypeCodec<StatsDateRangeDays> = /*#__PURE__*/ codec("StatsDateRangeDays", c.readStatsDateRangeDays, c.writeStatsDateRangeDays)
 
 /** `statsAbsValueAndPrev#cb43acde current:double previous:double = StatsAbsValueAndPrev` */
 export interface statsAbsValueAndPrev {
@@ -9232,7 +9232,7 @@ export interface statsAbsValueAndPrev {
 
 export type StatsAbsValueAndPrev = statsAbsValueAndPrev
 /** The binary codec of the boxed type `StatsAbsValueAndPrev`. */
-export const StatsAbsValueAndPrev: TypeCodec<StatsAbsValueAndPrev> = /*#__PURE__*/ type("StatsAbsValueAndPrev", c.readStatsAbsValueAndPrev, c.writeStatsAbsValueAndPrev)
+export const StatsAbsValueAndPrev: TypeCodec<StatsAbsValueAndPrev> = /*#__PURE__*/ codec("StatsAbsValueAndPrev", c.readStatsAbsValueAndPrev, c.writeStatsAbsValueAndPrev)
 
 /** `statsPercentValue#cbce2fe0 part:double total:double = StatsPercentValue` */
 export interface statsPercentValue {
@@ -9243,7 +9243,7 @@ export interface statsPercentValue {
 
 export type StatsPercentValue = statsPercentValue
 /** The binary codec of the boxed type `StatsPercentValue`. */
-export const StatsPercentValue: TypeCodec<StatsPercentValue> = /*#__PURE__*/ type("StatsPercentValue", c.readStatsPercentValue, c.writeStatsPercentValue)
+export const StatsPercentValue: TypeCodec<StatsPercentValue> = /*#__PURE__*/ codec("StatsPercentValue", c.readStatsPercentValue, c.writeStatsPercentValue)
 
 /** `statsGraphAsync#4a27eb2d token:string = StatsGraph` */
 export interface statsGraphAsync {
@@ -9269,7 +9269,7 @@ export type StatsGraph =
   | statsGraphError
   | statsGraph
 /** The binary codec of the boxed type `StatsGraph`. */
-export const StatsGraph: TypeCodec<StatsGraph> = /*#__PURE__*/ type("StatsGraph", c.readStatsGraph, c.writeStatsGraph)
+export const StatsGraph: TypeCodec<StatsGraph> = /*#__PURE__*/ codec("StatsGraph", c.readStatsGraph, c.writeStatsGraph)
 
 /** `videoSize#de33b094 flags:# type:string w:int h:int size:int video_start_ts:flags.0?double = VideoSize` */
 export interface videoSize {
@@ -9301,7 +9301,7 @@ export type VideoSize =
   | videoSizeEmojiMarkup
   | videoSizeStickerMarkup
 /** The binary codec of the boxed type `VideoSize`. */
-export const VideoSize: TypeCodec<VideoSize> = /*#__PURE__*/ type("VideoSize", c.readVideoSize, c.writeVideoSize)
+export const VideoSize: TypeCodec<VideoSize> = /*#__PURE__*/ codec("VideoSize", c.readVideoSize, c.writeVideoSize)
 
 /** `statsGroupTopPoster#9d04af9b user_id:long messages:int avg_chars:int = StatsGroupTopPoster` */
 export interface statsGroupTopPoster {
@@ -9313,7 +9313,7 @@ export interface statsGroupTopPoster {
 
 export type StatsGroupTopPoster = statsGroupTopPoster
 /** The binary codec of the boxed type `StatsGroupTopPoster`. */
-export const StatsGroupTopPoster: TypeCodec<StatsGroupTopPoster> = /*#__PURE__*/ type("StatsGroupTopPoster", c.readStatsGroupTopPoster, c.writeStatsGroupTopPoster)
+export const StatsGroupTopPoster: TypeCodec<StatsGroupTopPoster> = /*#__PURE__*/ codec("StatsGroupTopPoster", c.readStatsGroupTopPoster, c.writeStatsGroupTopPoster)
 
 /** `statsGroupTopAdmin#d7584c87 user_id:long deleted:int kicked:int banned:int = StatsGroupTopAdmin` */
 export interface statsGroupTopAdmin {
@@ -9326,7 +9326,7 @@ export interface statsGroupTopAdmin {
 
 export type StatsGroupTopAdmin = statsGroupTopAdmin
 /** The binary codec of the boxed type `StatsGroupTopAdmin`. */
-export const StatsGroupTopAdmin: TypeCodec<StatsGroupTopAdmin> = /*#__PURE__*/ type("StatsGroupTopAdmin", c.readStatsGroupTopAdmin, c.writeStatsGroupTopAdmin)
+export const StatsGroupTopAdmin: TypeCodec<StatsGroupTopAdmin> = /*#__PURE__*/ codec("StatsGroupTopAdmin", c.readStatsGroupTopAdmin, c.writeStatsGroupTopAdmin)
 
 /** `statsGroupTopInviter#535f779d user_id:long invitations:int = StatsGroupTopInviter` */
 export interface statsGroupTopInviter {
@@ -9337,7 +9337,7 @@ export interface statsGroupTopInviter {
 
 export type StatsGroupTopInviter = statsGroupTopInviter
 /** The binary codec of the boxed type `StatsGroupTopInviter`. */
-export const StatsGroupTopInviter: TypeCodec<StatsGroupTopInviter> = /*#__PURE__*/ type("StatsGroupTopInviter", c.readStatsGroupTopInviter, c.writeStatsGroupTopInviter)
+export const StatsGroupTopInviter: TypeCodec<StatsGroupTopInviter> = /*#__PURE__*/ codec("StatsGroupTopInviter", c.readStatsGroupTopInviter, c.writeStatsGroupTopInviter)
 
 /** `globalPrivacySettings#fe41b34f flags:# archive_and_mute_new_noncontact_peers:flags.0?true keep_archived_unmuted:flags.1?true keep_archived_folders:flags.2?true hide_read_marks:flags.3?true new_noncontact_peers_require_premium:flags.4?true display_gifts_button:flags.7?true noncontact_peers_paid_stars:flags.5?long disallowed_gifts:flags.6?DisallowedGiftsSettings = GlobalPrivacySettings` */
 export interface globalPrivacySettings {
@@ -9354,7 +9354,7 @@ export interface globalPrivacySettings {
 
 export type GlobalPrivacySettings = globalPrivacySettings
 /** The binary codec of the boxed type `GlobalPrivacySettings`. */
-export const GlobalPrivacySettings: TypeCodec<GlobalPrivacySettings> = /*#__PURE__*/ type("GlobalPrivacySettings", c.readGlobalPrivacySettings, c.writeGlobalPrivacySettings)
+export const GlobalPrivacySettings: TypeCodec<GlobalPrivacySettings> = /*#__PURE__*/ codec("GlobalPrivacySettings", c.readGlobalPrivacySettings, c.writeGlobalPrivacySettings)
 
 /** `messageViews#455b853d flags:# views:flags.0?int forwards:flags.1?int replies:flags.2?MessageReplies = MessageViews` */
 export interface messageViews {
@@ -9366,7 +9366,7 @@ export interface messageViews {
 
 export type MessageViews = messageViews
 /** The binary codec of the boxed type `MessageViews`. */
-export const MessageViews: TypeCodec<MessageViews> = /*#__PURE__*/ type("MessageViews", c.readMessageViews, c.writeMessageViews)
+export const MessageViews: TypeCodec<MessageViews> = /*#__PURE__*/ codec("MessageViews", c.readMessageViews, c.writeMessageViews)
 
 /** `messageReplyHeader#1b97dd66 flags:# reply_to_scheduled:flags.2?true forum_topic:flags.3?true quote:flags.9?true reply_to_msg_id:flags.4?int reply_to_peer_id:flags.0?Peer reply_from:flags.5?MessageFwdHeader reply_media:flags.8?MessageMedia reply_to_top_id:flags.1?int quote_text:flags.6?string quote_entities:flags.7?Vector<MessageEntity> quote_offset:flags.10?int todo_item_id:flags.11?int poll_option:flags.12?bytes reply_to_ephemeral:flags.13?true = MessageReplyHeader` */
 export interface messageReplyHeader {
@@ -9398,7 +9398,7 @@ export type MessageReplyHeader =
   | messageReplyHeader
   | messageReplyStoryHeader
 /** The binary codec of the boxed type `MessageReplyHeader`. */
-export const MessageReplyHeader: TypeCodec<MessageReplyHeader> = /*#__PURE__*/ type("MessageReplyHeader", c.readMessageReplyHeader, c.writeMessageReplyHeader)
+export const MessageReplyHeader: TypeCodec<MessageReplyHeader> = /*#__PURE__*/ codec("MessageReplyHeader", c.readMessageReplyHeader, c.writeMessageReplyHeader)
 
 /** `messageReplies#83d60fc2 flags:# comments:flags.0?true replies:int replies_pts:int recent_repliers:flags.1?Vector<Peer> channel_id:flags.0?long max_id:flags.2?int read_max_id:flags.3?int = MessageReplies` */
 export interface messageReplies {
@@ -9414,7 +9414,7 @@ export interface messageReplies {
 
 export type MessageReplies = messageReplies
 /** The binary codec of the boxed type `MessageReplies`. */
-export const MessageReplies: TypeCodec<MessageReplies> = /*#__PURE__*/ type("MessageReplies", c.readMessageReplies, c.writeMessageReplies)
+export const MessageReplies: TypeCodec<MessageReplies> = /*#__PURE__*/ codec("MessageReplies", c.readMessageReplies, c.writeMessageReplies)
 
 /** `peerBlocked#e8fd8014 peer_id:Peer date:int = PeerBlocked` */
 export interface peerBlocked {
@@ -9425,7 +9425,7 @@ export interface peerBlocked {
 
 export type PeerBlocked = peerBlocked
 /** The binary codec of the boxed type `PeerBlocked`. */
-export const PeerBlocked: TypeCodec<PeerBlocked> = /*#__PURE__*/ type("PeerBlocked", c.readPeerBlocked, c.writePeerBlocked)
+export const PeerBlocked: TypeCodec<PeerBlocked> = /*#__PURE__*/ codec("PeerBlocked", c.readPeerBlocked, c.writePeerBlocked)
 
 /** `groupCallDiscarded#7780bcb4 id:long access_hash:long duration:int = GroupCall` */
 export interface groupCallDiscarded {
@@ -9470,7 +9470,7 @@ export type GroupCall =
   | groupCallDiscarded
   | groupCall
 /** The binary codec of the boxed type `GroupCall`. */
-export const GroupCall: TypeCodec<GroupCall> = /*#__PURE__*/ type("GroupCall", c.readGroupCall, c.writeGroupCall)
+export const GroupCall: TypeCodec<GroupCall> = /*#__PURE__*/ codec("GroupCall", c.readGroupCall, c.writeGroupCall)
 
 /** `inputGroupCall#d8aa840f id:long access_hash:long = InputGroupCall` */
 export interface inputGroupCall {
@@ -9496,7 +9496,7 @@ export type InputGroupCall =
   | inputGroupCallSlug
   | inputGroupCallInviteMessage
 /** The binary codec of the boxed type `InputGroupCall`. */
-export const InputGroupCall: TypeCodec<InputGroupCall> = /*#__PURE__*/ type("InputGroupCall", c.readInputGroupCall, c.writeInputGroupCall)
+export const InputGroupCall: TypeCodec<InputGroupCall> = /*#__PURE__*/ codec("InputGroupCall", c.readInputGroupCall, c.writeInputGroupCall)
 
 /** `groupCallParticipant#2a3dc7ac flags:# muted:flags.0?true left:flags.1?true can_self_unmute:flags.2?true just_joined:flags.4?true versioned:flags.5?true min:flags.8?true muted_by_you:flags.9?true volume_by_admin:flags.10?true self:flags.12?true video_joined:flags.15?true peer:Peer date:int active_date:flags.3?int source:int volume:flags.7?int about:flags.11?string raise_hand_rating:flags.13?long video:flags.6?GroupCallParticipantVideo presentation:flags.14?GroupCallParticipantVideo paid_stars_total:flags.16?long = GroupCallParticipant` */
 export interface groupCallParticipant {
@@ -9525,7 +9525,7 @@ export interface groupCallParticipant {
 
 export type GroupCallParticipant = groupCallParticipant
 /** The binary codec of the boxed type `GroupCallParticipant`. */
-export const GroupCallParticipant: TypeCodec<GroupCallParticipant> = /*#__PURE__*/ type("GroupCallParticipant", c.readGroupCallParticipant, c.writeGroupCallParticipant)
+export const GroupCallParticipant: TypeCodec<GroupCallParticipant> = /*#__PURE__*/ codec("GroupCallParticipant", c.readGroupCallParticipant, c.writeGroupCallParticipant)
 
 /** `inlineQueryPeerTypeSameBotPM#3081ed9d = InlineQueryPeerType` */
 export interface inlineQueryPeerTypeSameBotPM {
@@ -9565,7 +9565,7 @@ export type InlineQueryPeerType =
   | inlineQueryPeerTypeBroadcast
   | inlineQueryPeerTypeBotPM
 /** The binary codec of the boxed type `InlineQueryPeerType`. */
-export const InlineQueryPeerType: TypeCodec<InlineQueryPeerType> = /*#__PURE__*/ type("InlineQueryPeerType", c.readInlineQueryPeerType, c.writeInlineQueryPeerType)
+export const InlineQueryPeerType: TypeCodec<InlineQueryPeerType> = /*#__PURE__*/ codec("InlineQueryPeerType", c.readInlineQueryPeerType, c.writeInlineQueryPeerType)
 
 /** `chatInviteImporter#8c5adfd9 flags:# requested:flags.0?true via_chatlist:flags.3?true user_id:long date:int about:flags.2?string approved_by:flags.1?long = ChatInviteImporter` */
 export interface chatInviteImporter {
@@ -9580,7 +9580,7 @@ export interface chatInviteImporter {
 
 export type ChatInviteImporter = chatInviteImporter
 /** The binary codec of the boxed type `ChatInviteImporter`. */
-export const ChatInviteImporter: TypeCodec<ChatInviteImporter> = /*#__PURE__*/ type("ChatInviteImporter", c.readChatInviteImporter, c.writeChatInviteImporter)
+export const ChatInviteImporter: TypeCodec<ChatInviteImporter> = /*#__PURE__*/ codec("ChatInviteImporter", c.readChatInviteImporter, c.writeChatInviteImporter)
 
 /** `chatAdminWithInvites#f2ecef23 admin_id:long invites_count:int revoked_invites_count:int = ChatAdminWithInvites` */
 export interface chatAdminWithInvites {
@@ -9592,7 +9592,7 @@ export interface chatAdminWithInvites {
 
 export type ChatAdminWithInvites = chatAdminWithInvites
 /** The binary codec of the boxed type `ChatAdminWithInvites`. */
-export const ChatAdminWithInvites: TypeCodec<ChatAdminWithInvites> = /*#__PURE__*/ type("ChatAdminWithInvites", c.readChatAdminWithInvites, c.writeChatAdminWithInvites)
+export const ChatAdminWithInvites: TypeCodec<ChatAdminWithInvites> = /*#__PURE__*/ codec("ChatAdminWithInvites", c.readChatAdminWithInvites, c.writeChatAdminWithInvites)
 
 /** `groupCallParticipantVideoSourceGroup#dcb118b7 semantics:string sources:Vector<int> = GroupCallParticipantVideoSourceGroup` */
 export interface groupCallParticipantVideoSourceGroup {
@@ -9603,7 +9603,7 @@ export interface groupCallParticipantVideoSourceGroup {
 
 export type GroupCallParticipantVideoSourceGroup = groupCallParticipantVideoSourceGroup
 /** The binary codec of the boxed type `GroupCallParticipantVideoSourceGroup`. */
-export const GroupCallParticipantVideoSourceGroup: TypeCodec<GroupCallParticipantVideoSourceGroup> = /*#__PURE__*/ type("GroupCallParticipantVideoSourceGroup", c.readGroupCallParticipantVideoSourceGroup, c.writeGroupCallParticipantVideoSourceGroup)
+export const GroupCallParticipantVideoSourceGroup: TypeCodec<GroupCallParticipantVideoSourceGroup> = /*#__PURE__*/ codec("GroupCallParticipantVideoSourceGroup", c.readGroupCallParticipantVideoSourceGroup, c.writeGroupCallParticipantVideoSourceGroup)
 
 /** `groupCallParticipantVideo#67753ac8 flags:# paused:flags.0?true endpoint:string source_groups:Vector<GroupCallParticipantVideoSourceGroup> audio_source:flags.1?int = GroupCallParticipantVideo` */
 export interface groupCallParticipantVideo {
@@ -9616,7 +9616,7 @@ export interface groupCallParticipantVideo {
 
 export type GroupCallParticipantVideo = groupCallParticipantVideo
 /** The binary codec of the boxed type `GroupCallParticipantVideo`. */
-export const GroupCallParticipantVideo: TypeCodec<GroupCallParticipantVideo> = /*#__PURE__*/ type("GroupCallParticipantVideo", c.readGroupCallParticipantVideo, c.writeGroupCallParticipantVideo)
+export const GroupCallParticipantVideo: TypeCodec<GroupCallParticipantVideo> = /*#__PURE__*/ codec("GroupCallParticipantVideo", c.readGroupCallParticipantVideo, c.writeGroupCallParticipantVideo)
 
 /** `botCommandScopeDefault#2f6cb2ab = BotCommandScope` */
 export interface botCommandScopeDefault {
@@ -9666,7 +9666,7 @@ export type BotCommandScope =
   | botCommandScopePeerAdmins
   | botCommandScopePeerUser
 /** The binary codec of the boxed type `BotCommandScope`. */
-export const BotCommandScope: TypeCodec<BotCommandScope> = /*#__PURE__*/ type("BotCommandScope", c.readBotCommandScope, c.writeBotCommandScope)
+export const BotCommandScope: TypeCodec<BotCommandScope> = /*#__PURE__*/ codec("BotCommandScope", c.readBotCommandScope, c.writeBotCommandScope)
 
 /** `chatTheme#c3dffc04 emoticon:string = ChatTheme` */
 export interface chatTheme {
@@ -9685,7 +9685,7 @@ export type ChatTheme =
   | chatTheme
   | chatThemeUniqueGift
 /** The binary codec of the boxed type `ChatTheme`. */
-export const ChatTheme: TypeCodec<ChatTheme> = /*#__PURE__*/ type("ChatTheme", c.readChatTheme, c.writeChatTheme)
+export const ChatTheme: TypeCodec<ChatTheme> = /*#__PURE__*/ codec("ChatTheme", c.readChatTheme, c.writeChatTheme)
 
 /** `sponsoredMessage#7dbf8673 flags:# recommended:flags.5?true can_report:flags.12?true random_id:bytes url:string title:string message:string entities:flags.1?Vector<MessageEntity> photo:flags.6?Photo media:flags.14?MessageMedia color:flags.13?PeerColor button_text:string sponsor_info:flags.7?string additional_info:flags.8?string min_display_duration:flags.15?int max_display_duration:flags.15?int = SponsoredMessage` */
 export interface sponsoredMessage {
@@ -9709,7 +9709,7 @@ export interface sponsoredMessage {
 
 export type SponsoredMessage = sponsoredMessage
 /** The binary codec of the boxed type `SponsoredMessage`. */
-export const SponsoredMessage: TypeCodec<SponsoredMessage> = /*#__PURE__*/ type("SponsoredMessage", c.readSponsoredMessage, c.writeSponsoredMessage)
+export const SponsoredMessage: TypeCodec<SponsoredMessage> = /*#__PURE__*/ codec("SponsoredMessage", c.readSponsoredMessage, c.writeSponsoredMessage)
 
 /** `searchResultsCalendarPeriod#c9b0539f date:int min_msg_id:int max_msg_id:int count:int = SearchResultsCalendarPeriod` */
 export interface searchResultsCalendarPeriod {
@@ -9722,7 +9722,7 @@ export interface searchResultsCalendarPeriod {
 
 export type SearchResultsCalendarPeriod = searchResultsCalendarPeriod
 /** The binary codec of the boxed type `SearchResultsCalendarPeriod`. */
-export const SearchResultsCalendarPeriod: TypeCodec<SearchResultsCalendarPeriod> = /*#__PURE__*/ type("SearchResultsCalendarPeriod", c.readSearchResultsCalendarPeriod, c.writeSearchResultsCalendarPeriod)
+export const SearchResultsCalendarPeriod: TypeCodec<SearchResultsCalendarPeriod> = /*#__PURE__*/ codec("SearchResultsCalendarPeriod", c.readSearchResultsCalendarPeriod, c.writeSearchResultsCalendarPeriod)
 
 /** `searchResultPosition#7f648b67 msg_id:int date:int offset:int = SearchResultsPosition` */
 export interface searchResultPosition {
@@ -9734,7 +9734,7 @@ export interface searchResultPosition {
 
 export type SearchResultsPosition = searchResultPosition
 /** The binary codec of the boxed type `SearchResultsPosition`. */
-export const SearchResultsPosition: TypeCodec<SearchResultsPosition> = /*#__PURE__*/ type("SearchResultsPosition", c.readSearchResultsPosition, c.writeSearchResultsPosition)
+export const SearchResultsPosition: TypeCodec<SearchResultsPosition> = /*#__PURE__*/ codec("SearchResultsPosition", c.readSearchResultsPosition, c.writeSearchResultsPosition)
 
 /** `reactionCount#a3d1cb80 flags:# chosen_order:flags.0?int reaction:Reaction count:int = ReactionCount` */
 export interface reactionCount {
@@ -9746,7 +9746,7 @@ export interface reactionCount {
 
 export type ReactionCount = reactionCount
 /** The binary codec of the boxed type `ReactionCount`. */
-export const ReactionCount: TypeCodec<ReactionCount> = /*#__PURE__*/ type("ReactionCount", c.readReactionCount, c.writeReactionCount)
+export const ReactionCount: TypeCodec<ReactionCount> = /*#__PURE__*/ codec("ReactionCount", c.readReactionCount, c.writeReactionCount)
 
 /** `messageReactions#a339f0b flags:# min:flags.0?true can_see_list:flags.2?true reactions_as_tags:flags.3?true results:Vector<ReactionCount> recent_reactions:flags.1?Vector<MessagePeerReaction> top_reactors:flags.4?Vector<MessageReactor> = MessageReactions` */
 export interface messageReactions {
@@ -9761,7 +9761,7 @@ export interface messageReactions {
 
 export type MessageReactions = messageReactions
 /** The binary codec of the boxed type `MessageReactions`. */
-export const MessageReactions: TypeCodec<MessageReactions> = /*#__PURE__*/ type("MessageReactions", c.readMessageReactions, c.writeMessageReactions)
+export const MessageReactions: TypeCodec<MessageReactions> = /*#__PURE__*/ codec("MessageReactions", c.readMessageReactions, c.writeMessageReactions)
 
 /** `availableReaction#c077ec01 flags:# inactive:flags.0?true premium:flags.2?true reaction:string title:string static_icon:Document appear_animation:Document select_animation:Document activate_animation:Document effect_animation:Document around_animation:flags.1?Document center_icon:flags.1?Document = AvailableReaction` */
 export interface availableReaction {
@@ -9781,7 +9781,7 @@ export interface availableReaction {
 
 export type AvailableReaction = availableReaction
 /** The binary codec of the boxed type `AvailableReaction`. */
-export const AvailableReaction: TypeCodec<AvailableReaction> = /*#__PURE__*/ type("AvailableReaction", c.readAvailableReaction, c.writeAvailableReaction)
+export const AvailableReaction: TypeCodec<AvailableReaction> = /*#__PURE__*/ codec("AvailableReaction", c.readAvailableReaction, c.writeAvailableReaction)
 
 /** `messagePeerReaction#8c79b63c flags:# big:flags.0?true unread:flags.1?true my:flags.2?true peer_id:Peer date:int reaction:Reaction = MessagePeerReaction` */
 export interface messagePeerReaction {
@@ -9796,7 +9796,7 @@ export interface messagePeerReaction {
 
 export type MessagePeerReaction = messagePeerReaction
 /** The binary codec of the boxed type `MessagePeerReaction`. */
-export const MessagePeerReaction: TypeCodec<MessagePeerReaction> = /*#__PURE__*/ type("MessagePeerReaction", c.readMessagePeerReaction, c.writeMessagePeerReaction)
+export const MessagePeerReaction: TypeCodec<MessagePeerReaction> = /*#__PURE__*/ codec("MessagePeerReaction", c.readMessagePeerReaction, c.writeMessagePeerReaction)
 
 /** `groupCallStreamChannel#80eb48af channel:int scale:int last_timestamp_ms:long = GroupCallStreamChannel` */
 export interface groupCallStreamChannel {
@@ -9808,7 +9808,7 @@ export interface groupCallStreamChannel {
 
 export type GroupCallStreamChannel = groupCallStreamChannel
 /** The binary codec of the boxed type `GroupCallStreamChannel`. */
-export const GroupCallStreamChannel: TypeCodec<GroupCallStreamChannel> = /*#__PURE__*/ type("GroupCallStreamChannel", c.readGroupCallStreamChannel, c.writeGroupCallStreamChannel)
+export const GroupCallStreamChannel: TypeCodec<GroupCallStreamChannel> = /*#__PURE__*/ codec("GroupCallStreamChannel", c.readGroupCallStreamChannel, c.writeGroupCallStreamChannel)
 
 /** `attachMenuBotIconColor#4576f3f0 name:string color:int = AttachMenuBotIconColor` */
 export interface attachMenuBotIconColor {
@@ -9819,7 +9819,7 @@ export interface attachMenuBotIconColor {
 
 export type AttachMenuBotIconColor = attachMenuBotIconColor
 /** The binary codec of the boxed type `AttachMenuBotIconColor`. */
-export const AttachMenuBotIconColor: TypeCodec<AttachMenuBotIconColor> = /*#__PURE__*/ type("AttachMenuBotIconColor", c.readAttachMenuBotIconColor, c.writeAttachMenuBotIconColor)
+export const AttachMenuBotIconColor: TypeCodec<AttachMenuBotIconColor> = /*#__PURE__*/ codec("AttachMenuBotIconColor", c.readAttachMenuBotIconColor, c.writeAttachMenuBotIconColor)
 
 /** `attachMenuBotIcon#b2a7386b flags:# name:string icon:Document colors:flags.0?Vector<AttachMenuBotIconColor> = AttachMenuBotIcon` */
 export interface attachMenuBotIcon {
@@ -9831,7 +9831,7 @@ export interface attachMenuBotIcon {
 
 export type AttachMenuBotIcon = attachMenuBotIcon
 /** The binary codec of the boxed type `AttachMenuBotIcon`. */
-export const AttachMenuBotIcon: TypeCodec<AttachMenuBotIcon> = /*#__PURE__*/ type("AttachMenuBotIcon", c.readAttachMenuBotIcon, c.writeAttachMenuBotIcon)
+export const AttachMenuBotIcon: TypeCodec<AttachMenuBotIcon> = /*#__PURE__*/ codec("AttachMenuBotIcon", c.readAttachMenuBotIcon, c.writeAttachMenuBotIcon)
 
 /** `attachMenuBot#d90d8dfe flags:# inactive:flags.0?true has_settings:flags.1?true request_write_access:flags.2?true show_in_attach_menu:flags.3?true show_in_side_menu:flags.4?true side_menu_disclaimer_needed:flags.5?true bot_id:long short_name:string peer_types:flags.3?Vector<AttachMenuPeerType> icons:Vector<AttachMenuBotIcon> = AttachMenuBot` */
 export interface attachMenuBot {
@@ -9850,7 +9850,7 @@ export interface attachMenuBot {
 
 export type AttachMenuBot = attachMenuBot
 /** The binary codec of the boxed type `AttachMenuBot`. */
-export const AttachMenuBot: TypeCodec<AttachMenuBot> = /*#__PURE__*/ type("AttachMenuBot", c.readAttachMenuBot, c.writeAttachMenuBot)
+export const AttachMenuBot: TypeCodec<AttachMenuBot> = /*#__PURE__*/ codec("AttachMenuBot", c.readAttachMenuBot, c.writeAttachMenuBot)
 
 /** `attachMenuBotsNotModified#f1d88a5c = AttachMenuBots` */
 export interface attachMenuBotsNotModified {
@@ -9869,7 +9869,7 @@ export type AttachMenuBots =
   | attachMenuBotsNotModified
   | attachMenuBots
 /** The binary codec of the boxed type `AttachMenuBots`. */
-export const AttachMenuBots: TypeCodec<AttachMenuBots> = /*#__PURE__*/ type("AttachMenuBots", c.readAttachMenuBots, c.writeAttachMenuBots)
+export const AttachMenuBots: TypeCodec<AttachMenuBots> = /*#__PURE__*/ codec("AttachMenuBots", c.readAttachMenuBots, c.writeAttachMenuBots)
 
 /** `attachMenuBotsBot#93bf667f bot:AttachMenuBot users:Vector<User> = AttachMenuBotsBot` */
 export interface attachMenuBotsBot {
@@ -9880,7 +9880,7 @@ export interface attachMenuBotsBot {
 
 export type AttachMenuBotsBot = attachMenuBotsBot
 /** The binary codec of the boxed type `AttachMenuBotsBot`. */
-export const AttachMenuBotsBot: TypeCodec<AttachMenuBotsBot> = /*#__PURE__*/ type("AttachMenuBotsBot", c.readAttachMenuBotsBot, c.writeAttachMenuBotsBot)
+export const AttachMenuBotsBot: TypeCodec<AttachMenuBotsBot> = /*#__PURE__*/ codec("AttachMenuBotsBot", c.readAttachMenuBotsBot, c.writeAttachMenuBotsBot)
 
 /** `webViewResultUrl#4d22ff98 flags:# fullsize:flags.1?true fullscreen:flags.2?true same_origin:flags.3?true query_id:flags.0?long url:string = WebViewResult` */
 export interface webViewResultUrl {
@@ -9894,7 +9894,7 @@ export interface webViewResultUrl {
 
 export type WebViewResult = webViewResultUrl
 /** The binary codec of the boxed type `WebViewResult`. */
-export const WebViewResult: TypeCodec<WebViewResult> = /*#__PURE__*/ type("WebViewResult", c.readWebViewResult, c.writeWebViewResult)
+export const WebViewResult: TypeCodec<WebViewResult> = /*#__PURE__*/ codec("WebViewResult", c.readWebViewResult, c.writeWebViewResult)
 
 /** `webViewMessageSent#c94511c flags:# msg_id:flags.0?InputBotInlineMessageID = WebViewMessageSent` */
 export interface webViewMessageSent {
@@ -9904,7 +9904,7 @@ export interface webViewMessageSent {
 
 export type WebViewMessageSent = webViewMessageSent
 /** The binary codec of the boxed type `WebViewMessageSent`. */
-export const WebViewMessageSent: TypeCodec<WebViewMessageSent> = /*#__PURE__*/ type("WebViewMessageSent", c.readWebViewMessageSent, c.writeWebViewMessageSent)
+export const WebViewMessageSent: TypeCodec<WebViewMessageSent> = /*#__PURE__*/ codec("WebViewMessageSent", c.readWebViewMessageSent, c.writeWebViewMessageSent)
 
 /** `botMenuButtonDefault#7533a588 = BotMenuButton` */
 export interface botMenuButtonDefault {
@@ -9928,7 +9928,7 @@ export type BotMenuButton =
   | botMenuButtonCommands
   | botMenuButton
 /** The binary codec of the boxed type `BotMenuButton`. */
-export const BotMenuButton: TypeCodec<BotMenuButton> = /*#__PURE__*/ type("BotMenuButton", c.readBotMenuButton, c.writeBotMenuButton)
+export const BotMenuButton: TypeCodec<BotMenuButton> = /*#__PURE__*/ codec("BotMenuButton", c.readBotMenuButton, c.writeBotMenuButton)
 
 /** `notificationSoundDefault#97e8bebe = NotificationSound` */
 export interface notificationSoundDefault {
@@ -9959,7 +9959,7 @@ export type NotificationSound =
   | notificationSoundLocal
   | notificationSoundRingtone
 /** The binary codec of the boxed type `NotificationSound`. */
-export const NotificationSound: TypeCodec<NotificationSound> = /*#__PURE__*/ type("NotificationSound", c.readNotificationSound, c.writeNotificationSound)
+export const NotificationSound: TypeCodec<NotificationSound> = /*#__PURE__*/ codec("NotificationSound", c.readNotificationSound, c.writeNotificationSound)
 
 /** `attachMenuPeerTypeSameBotPM#7d6be90e = AttachMenuPeerType` */
 export interface attachMenuPeerTypeSameBotPM {
@@ -9993,7 +9993,7 @@ export type AttachMenuPeerType =
   | attachMenuPeerTypeChat
   | attachMenuPeerTypeBroadcast
 /** The binary codec of the boxed type `AttachMenuPeerType`. */
-export const AttachMenuPeerType: TypeCodec<AttachMenuPeerType> = /*#__PURE__*/ type("AttachMenuPeerType", c.readAttachMenuPeerType, c.writeAttachMenuPeerType)
+export const AttachMenuPeerType: TypeCodec<AttachMenuPeerType> = /*#__PURE__*/ codec("AttachMenuPeerType", c.readAttachMenuPeerType, c.writeAttachMenuPeerType)
 
 /** `inputInvoiceMessage#c5b56859 peer:InputPeer msg_id:int = InputInvoice` */
 export interface inputInvoiceMessage {
@@ -10121,7 +10121,7 @@ export type InputInvoice =
   | inputInvoiceStarGiftDropOriginalDetails
   | inputInvoiceStarGiftAuctionBid
 /** The binary codec of the boxed type `InputInvoice`. */
-export const InputInvoice: TypeCodec<InputInvoice> = /*#__PURE__*/ type("InputInvoice", c.readInputInvoice, c.writeInputInvoice)
+export const InputInvoice: TypeCodec<InputInvoice> = /*#__PURE__*/ codec("InputInvoice", c.readInputInvoice, c.writeInputInvoice)
 
 /** `inputStorePaymentPremiumSubscription#a6751e66 flags:# restore:flags.0?true upgrade:flags.1?true = InputStorePaymentPurpose` */
 export interface inputStorePaymentPremiumSubscription {
@@ -10219,7 +10219,7 @@ export type InputStorePaymentPurpose =
   | inputStorePaymentStarsGiveaway
   | inputStorePaymentAuthCode
 /** The binary codec of the boxed type `InputStorePaymentPurpose`. */
-export const InputStorePaymentPurpose: TypeCodec<InputStorePaymentPurpose> = /*#__PURE__*/ type("InputStorePaymentPurpose", c.readInputStorePaymentPurpose, c.writeInputStorePaymentPurpose)
+export const InputStorePaymentPurpose: TypeCodec<InputStorePaymentPurpose> = /*#__PURE__*/ codec("InputStorePaymentPurpose", c.readInputStorePaymentPurpose, c.writeInputStorePaymentPurpose)
 
 /** `paymentFormMethod#88f8f21b url:string title:string = PaymentFormMethod` */
 export interface paymentFormMethod {
@@ -10230,7 +10230,7 @@ export interface paymentFormMethod {
 
 export type PaymentFormMethod = paymentFormMethod
 /** The binary codec of the boxed type `PaymentFormMethod`. */
-export const PaymentFormMethod: TypeCodec<PaymentFormMethod> = /*#__PURE__*/ type("PaymentFormMethod", c.readPaymentFormMethod, c.writePaymentFormMethod)
+export const PaymentFormMethod: TypeCodec<PaymentFormMethod> = /*#__PURE__*/ codec("PaymentFormMethod", c.readPaymentFormMethod, c.writePaymentFormMethod)
 
 /** `emojiStatusEmpty#2de11aae = EmojiStatus` */
 export interface emojiStatusEmpty {
@@ -10272,7 +10272,7 @@ export type EmojiStatus =
   | emojiStatusCollectible
   | inputEmojiStatusCollectible
 /** The binary codec of the boxed type `EmojiStatus`. */
-export const EmojiStatus: TypeCodec<EmojiStatus> = /*#__PURE__*/ type("EmojiStatus", c.readEmojiStatus, c.writeEmojiStatus)
+export const EmojiStatus: TypeCodec<EmojiStatus> = /*#__PURE__*/ codec("EmojiStatus", c.readEmojiStatus, c.writeEmojiStatus)
 
 /** `reactionEmpty#79f5d419 = Reaction` */
 export interface reactionEmpty {
@@ -10302,7 +10302,7 @@ export type Reaction =
   | reactionCustomEmoji
   | reactionPaid
 /** The binary codec of the boxed type `Reaction`. */
-export const Reaction: TypeCodec<Reaction> = /*#__PURE__*/ type("Reaction", c.readReaction, c.writeReaction)
+export const Reaction: TypeCodec<Reaction> = /*#__PURE__*/ codec("Reaction", c.readReaction, c.writeReaction)
 
 /** `chatReactionsNone#eafc32bc = ChatReactions` */
 export interface chatReactionsNone {
@@ -10326,7 +10326,7 @@ export type ChatReactions =
   | chatReactionsAll
   | chatReactionsSome
 /** The binary codec of the boxed type `ChatReactions`. */
-export const ChatReactions: TypeCodec<ChatReactions> = /*#__PURE__*/ type("ChatReactions", c.readChatReactions, c.writeChatReactions)
+export const ChatReactions: TypeCodec<ChatReactions> = /*#__PURE__*/ codec("ChatReactions", c.readChatReactions, c.writeChatReactions)
 
 /** `emailVerifyPurposeLoginSetup#4345be73 phone_number:string phone_code_hash:string = EmailVerifyPurpose` */
 export interface emailVerifyPurposeLoginSetup {
@@ -10350,7 +10350,7 @@ export type EmailVerifyPurpose =
   | emailVerifyPurposeLoginChange
   | emailVerifyPurposePassport
 /** The binary codec of the boxed type `EmailVerifyPurpose`. */
-export const EmailVerifyPurpose: TypeCodec<EmailVerifyPurpose> = /*#__PURE__*/ type("EmailVerifyPurpose", c.readEmailVerifyPurpose, c.writeEmailVerifyPurpose)
+export const EmailVerifyPurpose: TypeCodec<EmailVerifyPurpose> = /*#__PURE__*/ codec("EmailVerifyPurpose", c.readEmailVerifyPurpose, c.writeEmailVerifyPurpose)
 
 /** `emailVerificationCode#922e55a9 code:string = EmailVerification` */
 export interface emailVerificationCode {
@@ -10375,7 +10375,7 @@ export type EmailVerification =
   | emailVerificationGoogle
   | emailVerificationApple
 /** The binary codec of the boxed type `EmailVerification`. */
-export const EmailVerification: TypeCodec<EmailVerification> = /*#__PURE__*/ type("EmailVerification", c.readEmailVerification, c.writeEmailVerification)
+export const EmailVerification: TypeCodec<EmailVerification> = /*#__PURE__*/ codec("EmailVerification", c.readEmailVerification, c.writeEmailVerification)
 
 /** `premiumSubscriptionOption#5f2d1df2 flags:# current:flags.1?true can_purchase_upgrade:flags.2?true transaction:flags.3?string months:int currency:string amount:long bot_url:string store_product:flags.0?string = PremiumSubscriptionOption` */
 export interface premiumSubscriptionOption {
@@ -10392,7 +10392,7 @@ export interface premiumSubscriptionOption {
 
 export type PremiumSubscriptionOption = premiumSubscriptionOption
 /** The binary codec of the boxed type `PremiumSubscriptionOption`. */
-export const PremiumSubscriptionOption: TypeCodec<PremiumSubscriptionOption> = /*#__PURE__*/ type("PremiumSubscriptionOption", c.readPremiumSubscriptionOption, c.writePremiumSubscriptionOption)
+export const PremiumSubscriptionOption: TypeCodec<PremiumSubscriptionOption> = /*#__PURE__*/ codec("PremiumSubscriptionOption", c.readPremiumSubscriptionOption, c.writePremiumSubscriptionOption)
 
 /** `sendAsPeer#b81c7034 flags:# premium_required:flags.0?true peer:Peer = SendAsPeer` */
 export interface sendAsPeer {
@@ -10403,7 +10403,7 @@ export interface sendAsPeer {
 
 export type SendAsPeer = sendAsPeer
 /** The binary codec of the boxed type `SendAsPeer`. */
-export const SendAsPeer: TypeCodec<SendAsPeer> = /*#__PURE__*/ type("SendAsPeer", c.readSendAsPeer, c.writeSendAsPeer)
+export const SendAsPeer: TypeCodec<SendAsPeer> = /*#__PURE__*/ codec("SendAsPeer", c.readSendAsPeer, c.writeSendAsPeer)
 
 /** `messageExtendedMediaPreview#ad628cc8 flags:# w:flags.0?int h:flags.0?int thumb:flags.1?PhotoSize video_duration:flags.2?int = MessageExtendedMedia` */
 export interface messageExtendedMediaPreview {
@@ -10424,7 +10424,7 @@ export type MessageExtendedMedia =
   | messageExtendedMediaPreview
   | messageExtendedMedia
 /** The binary codec of the boxed type `MessageExtendedMedia`. */
-export const MessageExtendedMedia: TypeCodec<MessageExtendedMedia> = /*#__PURE__*/ type("MessageExtendedMedia", c.readMessageExtendedMedia, c.writeMessageExtendedMedia)
+export const MessageExtendedMedia: TypeCodec<MessageExtendedMedia> = /*#__PURE__*/ codec("MessageExtendedMedia", c.readMessageExtendedMedia, c.writeMessageExtendedMedia)
 
 /** `stickerKeyword#fcfeb29c document_id:long keyword:Vector<string> = StickerKeyword` */
 export interface stickerKeyword {
@@ -10435,7 +10435,7 @@ export interface stickerKeyword {
 
 export type StickerKeyword = stickerKeyword
 /** The binary codec of the boxed type `StickerKeyword`. */
-export const StickerKeyword: TypeCodec<StickerKeyword> = /*#__PURE__*/ type("StickerKeyword", c.readStickerKeyword, c.writeStickerKeyword)
+export const StickerKeyword: TypeCodec<StickerKeyword> = /*#__PURE__*/ codec("StickerKeyword", c.readStickerKeyword, c.writeStickerKeyword)
 
 /** `username#b4073647 flags:# editable:flags.0?true active:flags.1?true username:string = Username` */
 export interface username {
@@ -10447,7 +10447,7 @@ export interface username {
 
 export type Username = username
 /** The binary codec of the boxed type `Username`. */
-export const Username: TypeCodec<Username> = /*#__PURE__*/ type("Username", c.readUsername, c.writeUsername)
+export const Username: TypeCodec<Username> = /*#__PURE__*/ codec("Username", c.readUsername, c.writeUsername)
 
 /** `forumTopicDeleted#23f109b id:int = ForumTopic` */
 export interface forumTopicDeleted {
@@ -10486,7 +10486,7 @@ export type ForumTopic =
   | forumTopicDeleted
   | forumTopic
 /** The binary codec of the boxed type `ForumTopic`. */
-export const ForumTopic: TypeCodec<ForumTopic> = /*#__PURE__*/ type("ForumTopic", c.readForumTopic, c.writeForumTopic)
+export const ForumTopic: TypeCodec<ForumTopic> = /*#__PURE__*/ codec("ForumTopic", c.readForumTopic, c.writeForumTopic)
 
 /** `defaultHistoryTTL#43b46b20 period:int = DefaultHistoryTTL` */
 export interface defaultHistoryTTL {
@@ -10496,7 +10496,7 @@ export interface defaultHistoryTTL {
 
 export type DefaultHistoryTTL = defaultHistoryTTL
 /** The binary codec of the boxed type `DefaultHistoryTTL`. */
-export const DefaultHistoryTTL: TypeCodec<DefaultHistoryTTL> = /*#__PURE__*/ type("DefaultHistoryTTL", c.readDefaultHistoryTTL, c.writeDefaultHistoryTTL)
+export const DefaultHistoryTTL: TypeCodec<DefaultHistoryTTL> = /*#__PURE__*/ codec("DefaultHistoryTTL", c.readDefaultHistoryTTL, c.writeDefaultHistoryTTL)
 
 /** `exportedContactToken#41bf109b url:string expires:int = ExportedContactToken` */
 export interface exportedContactToken {
@@ -10507,7 +10507,7 @@ export interface exportedContactToken {
 
 export type ExportedContactToken = exportedContactToken
 /** The binary codec of the boxed type `ExportedContactToken`. */
-export const ExportedContactToken: TypeCodec<ExportedContactToken> = /*#__PURE__*/ type("ExportedContactToken", c.readExportedContactToken, c.writeExportedContactToken)
+export const ExportedContactToken: TypeCodec<ExportedContactToken> = /*#__PURE__*/ codec("ExportedContactToken", c.readExportedContactToken, c.writeExportedContactToken)
 
 /** `requestPeerTypeUser#5f3b8a00 flags:# bot:flags.0?Bool premium:flags.1?Bool = RequestPeerType` */
 export interface requestPeerTypeUser {
@@ -10550,7 +10550,7 @@ export type RequestPeerType =
   | requestPeerTypeBroadcast
   | requestPeerTypeCreateBot
 /** The binary codec of the boxed type `RequestPeerType`. */
-export const RequestPeerType: TypeCodec<RequestPeerType> = /*#__PURE__*/ type("RequestPeerType", c.readRequestPeerType, c.writeRequestPeerType)
+export const RequestPeerType: TypeCodec<RequestPeerType> = /*#__PURE__*/ codec("RequestPeerType", c.readRequestPeerType, c.writeRequestPeerType)
 
 /** `emojiListNotModified#481eadfa = EmojiList` */
 export interface emojiListNotModified {
@@ -10568,7 +10568,7 @@ export type EmojiList =
   | emojiListNotModified
   | emojiList
 /** The binary codec of the boxed type `EmojiList`. */
-export const EmojiList: TypeCodec<EmojiList> = /*#__PURE__*/ type("EmojiList", c.readEmojiList, c.writeEmojiList)
+export const EmojiList: TypeCodec<EmojiList> = /*#__PURE__*/ codec("EmojiList", c.readEmojiList, c.writeEmojiList)
 
 /** `emojiGroup#7a9abda9 title:string icon_emoji_id:long emoticons:Vector<string> = EmojiGroup` */
 export interface emojiGroup {
@@ -10598,7 +10598,7 @@ export type EmojiGroup =
   | emojiGroupGreeting
   | emojiGroupPremium
 /** The binary codec of the boxed type `EmojiGroup`. */
-export const EmojiGroup: TypeCodec<EmojiGroup> = /*#__PURE__*/ type("EmojiGroup", c.readEmojiGroup, c.writeEmojiGroup)
+export const EmojiGroup: TypeCodec<EmojiGroup> = /*#__PURE__*/ codec("EmojiGroup", c.readEmojiGroup, c.writeEmojiGroup)
 
 /** `textWithEntities#751f3146 text:string entities:Vector<MessageEntity> = TextWithEntities` */
 export interface textWithEntities {
@@ -10609,7 +10609,7 @@ export interface textWithEntities {
 
 export type TextWithEntities = textWithEntities
 /** The binary codec of the boxed type `TextWithEntities`. */
-export const TextWithEntities: TypeCodec<TextWithEntities> = /*#__PURE__*/ type("TextWithEntities", c.readTextWithEntities, c.writeTextWithEntities)
+export const TextWithEntities: TypeCodec<TextWithEntities> = /*#__PURE__*/ codec("TextWithEntities", c.readTextWithEntities, c.writeTextWithEntities)
 
 /** `autoSaveSettings#c84834ce flags:# photos:flags.0?true videos:flags.1?true video_max_size:flags.2?long = AutoSaveSettings` */
 export interface autoSaveSettings {
@@ -10621,7 +10621,7 @@ export interface autoSaveSettings {
 
 export type AutoSaveSettings = autoSaveSettings
 /** The binary codec of the boxed type `AutoSaveSettings`. */
-export const AutoSaveSettings: TypeCodec<AutoSaveSettings> = /*#__PURE__*/ type("AutoSaveSettings", c.readAutoSaveSettings, c.writeAutoSaveSettings)
+export const AutoSaveSettings: TypeCodec<AutoSaveSettings> = /*#__PURE__*/ codec("AutoSaveSettings", c.readAutoSaveSettings, c.writeAutoSaveSettings)
 
 /** `autoSaveException#81602d47 peer:Peer settings:AutoSaveSettings = AutoSaveException` */
 export interface autoSaveException {
@@ -10632,7 +10632,7 @@ export interface autoSaveException {
 
 export type AutoSaveException = autoSaveException
 /** The binary codec of the boxed type `AutoSaveException`. */
-export const AutoSaveException: TypeCodec<AutoSaveException> = /*#__PURE__*/ type("AutoSaveException", c.readAutoSaveException, c.writeAutoSaveException)
+export const AutoSaveException: TypeCodec<AutoSaveException> = /*#__PURE__*/ codec("AutoSaveException", c.readAutoSaveException, c.writeAutoSaveException)
 
 /** `inputBotAppID#a920bd7a id:long access_hash:long = InputBotApp` */
 export interface inputBotAppID {
@@ -10652,7 +10652,7 @@ export type InputBotApp =
   | inputBotAppID
   | inputBotAppShortName
 /** The binary codec of the boxed type `InputBotApp`. */
-export const InputBotApp: TypeCodec<InputBotApp> = /*#__PURE__*/ type("InputBotApp", c.readInputBotApp, c.writeInputBotApp)
+export const InputBotApp: TypeCodec<InputBotApp> = /*#__PURE__*/ codec("InputBotApp", c.readInputBotApp, c.writeInputBotApp)
 
 /** `botAppNotModified#5da674b7 = BotApp` */
 export interface botAppNotModified {
@@ -10676,7 +10676,7 @@ export type BotApp =
   | botAppNotModified
   | botApp
 /** The binary codec of the boxed type `BotApp`. */
-export const BotApp: TypeCodec<BotApp> = /*#__PURE__*/ type("BotApp", c.readBotApp, c.writeBotApp)
+export const BotApp: TypeCodec<BotApp> = /*#__PURE__*/ codec("BotApp", c.readBotApp, c.writeBotApp)
 
 /** `inlineBotWebView#b57295d5 text:string url:string = InlineBotWebView` */
 export interface inlineBotWebView {
@@ -10687,7 +10687,7 @@ export interface inlineBotWebView {
 
 export type InlineBotWebView = inlineBotWebView
 /** The binary codec of the boxed type `InlineBotWebView`. */
-export const InlineBotWebView: TypeCodec<InlineBotWebView> = /*#__PURE__*/ type("InlineBotWebView", c.readInlineBotWebView, c.writeInlineBotWebView)
+export const InlineBotWebView: TypeCodec<InlineBotWebView> = /*#__PURE__*/ codec("InlineBotWebView", c.readInlineBotWebView, c.writeInlineBotWebView)
 
 /** `readParticipantDate#4a4ff172 user_id:long date:int = ReadParticipantDate` */
 export interface readParticipantDate {
@@ -10698,7 +10698,7 @@ export interface readParticipantDate {
 
 export type ReadParticipantDate = readParticipantDate
 /** The binary codec of the boxed type `ReadParticipantDate`. */
-export const ReadParticipantDate: TypeCodec<ReadParticipantDate> = /*#__PURE__*/ type("ReadParticipantDate", c.readReadParticipantDate, c.writeReadParticipantDate)
+export const ReadParticipantDate: TypeCodec<ReadParticipantDate> = /*#__PURE__*/ codec("ReadParticipantDate", c.readReadParticipantDate, c.writeReadParticipantDate)
 
 /** `inputChatlistDialogFilter#f3e0da33 filter_id:int = InputChatlist` */
 export interface inputChatlistDialogFilter {
@@ -10708,7 +10708,7 @@ export interface inputChatlistDialogFilter {
 
 export type InputChatlist = inputChatlistDialogFilter
 /** The binary codec of the boxed type `InputChatlist`. */
-export const InputChatlist: TypeCodec<InputChatlist> = /*#__PURE__*/ type("InputChatlist", c.readInputChatlist, c.writeInputChatlist)
+export const InputChatlist: TypeCodec<InputChatlist> = /*#__PURE__*/ codec("InputChatlist", c.readInputChatlist, c.writeInputChatlist)
 
 /** `exportedChatlistInvite#c5181ac flags:# title:string url:string peers:Vector<Peer> = ExportedChatlistInvite` */
 export interface exportedChatlistInvite {
@@ -10720,7 +10720,7 @@ export interface exportedChatlistInvite {
 
 export type ExportedChatlistInvite = exportedChatlistInvite
 /** The binary codec of the boxed type `ExportedChatlistInvite`. */
-export const ExportedChatlistInvite: TypeCodec<ExportedChatlistInvite> = /*#__PURE__*/ type("ExportedChatlistInvite", c.readExportedChatlistInvite, c.writeExportedChatlistInvite)
+export const ExportedChatlistInvite: TypeCodec<ExportedChatlistInvite> = /*#__PURE__*/ codec("ExportedChatlistInvite", c.readExportedChatlistInvite, c.writeExportedChatlistInvite)
 
 /** `messagePeerVote#b6cc2d5c peer:Peer option:bytes date:int = MessagePeerVote` */
 export interface messagePeerVote {
@@ -10750,7 +10750,7 @@ export type MessagePeerVote =
   | messagePeerVoteInputOption
   | messagePeerVoteMultiple
 /** The binary codec of the boxed type `MessagePeerVote`. */
-export const MessagePeerVote: TypeCodec<MessagePeerVote> = /*#__PURE__*/ type("MessagePeerVote", c.readMessagePeerVote, c.writeMessagePeerVote)
+export const MessagePeerVote: TypeCodec<MessagePeerVote> = /*#__PURE__*/ codec("MessagePeerVote", c.readMessagePeerVote, c.writeMessagePeerVote)
 
 /** `storyViews#8d595cd6 flags:# has_viewers:flags.1?true views_count:int forwards_count:flags.2?int reactions:flags.3?Vector<ReactionCount> reactions_count:flags.4?int recent_viewers:flags.0?Vector<long> = StoryViews` */
 export interface storyViews {
@@ -10765,7 +10765,7 @@ export interface storyViews {
 
 export type StoryViews = storyViews
 /** The binary codec of the boxed type `StoryViews`. */
-export const StoryViews: TypeCodec<StoryViews> = /*#__PURE__*/ type("StoryViews", c.readStoryViews, c.writeStoryViews)
+export const StoryViews: TypeCodec<StoryViews> = /*#__PURE__*/ codec("StoryViews", c.readStoryViews, c.writeStoryViews)
 
 /** `storyItemDeleted#51e6ee4f id:int = StoryItem` */
 export interface storyItemDeleted {
@@ -10816,7 +10816,7 @@ export type StoryItem =
   | storyItemSkipped
   | storyItem
 /** The binary codec of the boxed type `StoryItem`. */
-export const StoryItem: TypeCodec<StoryItem> = /*#__PURE__*/ type("StoryItem", c.readStoryItem, c.writeStoryItem)
+export const StoryItem: TypeCodec<StoryItem> = /*#__PURE__*/ codec("StoryItem", c.readStoryItem, c.writeStoryItem)
 
 /** `storyView#b0bdeac5 flags:# blocked:flags.0?true blocked_my_stories_from:flags.1?true user_id:long date:int reaction:flags.2?Reaction = StoryView` */
 export interface storyView {
@@ -10850,7 +10850,7 @@ export type StoryView =
   | storyViewPublicForward
   | storyViewPublicRepost
 /** The binary codec of the boxed type `StoryView`. */
-export const StoryView: TypeCodec<StoryView> = /*#__PURE__*/ type("StoryView", c.readStoryView, c.writeStoryView)
+export const StoryView: TypeCodec<StoryView> = /*#__PURE__*/ codec("StoryView", c.readStoryView, c.writeStoryView)
 
 /** `inputReplyToMessage#3bd4b7c2 flags:# reply_to_msg_id:int top_msg_id:flags.0?int reply_to_peer_id:flags.1?InputPeer quote_text:flags.2?string quote_entities:flags.3?Vector<MessageEntity> quote_offset:flags.4?int monoforum_peer_id:flags.5?InputPeer todo_item_id:flags.6?int poll_option:flags.7?bytes = InputReplyTo` */
 export interface inputReplyToMessage {
@@ -10884,7 +10884,7 @@ export type InputReplyTo =
   | inputReplyToStory
   | inputReplyToMonoForum
 /** The binary codec of the boxed type `InputReplyTo`. */
-export const InputReplyTo: TypeCodec<InputReplyTo> = /*#__PURE__*/ type("InputReplyTo", c.readInputReplyTo, c.writeInputReplyTo)
+export const InputReplyTo: TypeCodec<InputReplyTo> = /*#__PURE__*/ codec("InputReplyTo", c.readInputReplyTo, c.writeInputReplyTo)
 
 /** `exportedStoryLink#3fc9053b link:string = ExportedStoryLink` */
 export interface exportedStoryLink {
@@ -10894,7 +10894,7 @@ export interface exportedStoryLink {
 
 export type ExportedStoryLink = exportedStoryLink
 /** The binary codec of the boxed type `ExportedStoryLink`. */
-export const ExportedStoryLink: TypeCodec<ExportedStoryLink> = /*#__PURE__*/ type("ExportedStoryLink", c.readExportedStoryLink, c.writeExportedStoryLink)
+export const ExportedStoryLink: TypeCodec<ExportedStoryLink> = /*#__PURE__*/ codec("ExportedStoryLink", c.readExportedStoryLink, c.writeExportedStoryLink)
 
 /** `storiesStealthMode#712e27fd flags:# active_until_date:flags.0?int cooldown_until_date:flags.1?int = StoriesStealthMode` */
 export interface storiesStealthMode {
@@ -10905,7 +10905,7 @@ export interface storiesStealthMode {
 
 export type StoriesStealthMode = storiesStealthMode
 /** The binary codec of the boxed type `StoriesStealthMode`. */
-export const StoriesStealthMode: TypeCodec<StoriesStealthMode> = /*#__PURE__*/ type("StoriesStealthMode", c.readStoriesStealthMode, c.writeStoriesStealthMode)
+export const StoriesStealthMode: TypeCodec<StoriesStealthMode> = /*#__PURE__*/ codec("StoriesStealthMode", c.readStoriesStealthMode, c.writeStoriesStealthMode)
 
 /** `mediaAreaCoordinates#cfc9e002 flags:# x:double y:double w:double h:double rotation:double radius:flags.0?double = MediaAreaCoordinates` */
 export interface mediaAreaCoordinates {
@@ -10920,7 +10920,7 @@ export interface mediaAreaCoordinates {
 
 export type MediaAreaCoordinates = mediaAreaCoordinates
 /** The binary codec of the boxed type `MediaAreaCoordinates`. */
-export const MediaAreaCoordinates: TypeCodec<MediaAreaCoordinates> = /*#__PURE__*/ type("MediaAreaCoordinates", c.readMediaAreaCoordinates, c.writeMediaAreaCoordinates)
+export const MediaAreaCoordinates: TypeCodec<MediaAreaCoordinates> = /*#__PURE__*/ codec("MediaAreaCoordinates", c.readMediaAreaCoordinates, c.writeMediaAreaCoordinates)
 
 /** `mediaAreaVenue#be82db9c coordinates:MediaAreaCoordinates geo:GeoPoint title:string address:string provider:string venue_id:string venue_type:string = MediaArea` */
 export interface mediaAreaVenue {
@@ -11009,7 +11009,7 @@ export type MediaArea =
   | mediaAreaWeather
   | mediaAreaStarGift
 /** The binary codec of the boxed type `MediaArea`. */
-export const MediaArea: TypeCodec<MediaArea> = /*#__PURE__*/ type("MediaArea", c.readMediaArea, c.writeMediaArea)
+export const MediaArea: TypeCodec<MediaArea> = /*#__PURE__*/ codec("MediaArea", c.readMediaArea, c.writeMediaArea)
 
 /** `peerStories#9a35e999 flags:# peer:Peer max_read_id:flags.0?int stories:Vector<StoryItem> = PeerStories` */
 export interface peerStories {
@@ -11021,7 +11021,7 @@ export interface peerStories {
 
 export type PeerStories = peerStories
 /** The binary codec of the boxed type `PeerStories`. */
-export const PeerStories: TypeCodec<PeerStories> = /*#__PURE__*/ type("PeerStories", c.readPeerStories, c.writePeerStories)
+export const PeerStories: TypeCodec<PeerStories> = /*#__PURE__*/ codec("PeerStories", c.readPeerStories, c.writePeerStories)
 
 /** `premiumGiftCodeOption#257e962b flags:# users:int months:int store_product:flags.0?string store_quantity:flags.1?int currency:string amount:long = PremiumGiftCodeOption` */
 export interface premiumGiftCodeOption {
@@ -11036,7 +11036,7 @@ export interface premiumGiftCodeOption {
 
 export type PremiumGiftCodeOption = premiumGiftCodeOption
 /** The binary codec of the boxed type `PremiumGiftCodeOption`. */
-export const PremiumGiftCodeOption: TypeCodec<PremiumGiftCodeOption> = /*#__PURE__*/ type("PremiumGiftCodeOption", c.readPremiumGiftCodeOption, c.writePremiumGiftCodeOption)
+export const PremiumGiftCodeOption: TypeCodec<PremiumGiftCodeOption> = /*#__PURE__*/ codec("PremiumGiftCodeOption", c.readPremiumGiftCodeOption, c.writePremiumGiftCodeOption)
 
 /** `prepaidGiveaway#b2539d54 id:long months:int quantity:int date:int = PrepaidGiveaway` */
 export interface prepaidGiveaway {
@@ -11061,7 +11061,7 @@ export type PrepaidGiveaway =
   | prepaidGiveaway
   | prepaidStarsGiveaway
 /** The binary codec of the boxed type `PrepaidGiveaway`. */
-export const PrepaidGiveaway: TypeCodec<PrepaidGiveaway> = /*#__PURE__*/ type("PrepaidGiveaway", c.readPrepaidGiveaway, c.writePrepaidGiveaway)
+export const PrepaidGiveaway: TypeCodec<PrepaidGiveaway> = /*#__PURE__*/ codec("PrepaidGiveaway", c.readPrepaidGiveaway, c.writePrepaidGiveaway)
 
 /** `boost#4b3e14d6 flags:# gift:flags.1?true giveaway:flags.2?true unclaimed:flags.3?true id:string user_id:flags.0?long giveaway_msg_id:flags.2?int date:int expires:int used_gift_slug:flags.4?string multiplier:flags.5?int stars:flags.6?long = Boost` */
 export interface boost {
@@ -11081,7 +11081,7 @@ export interface boost {
 
 export type Boost = boost
 /** The binary codec of the boxed type `Boost`. */
-export const Boost: TypeCodec<Boost> = /*#__PURE__*/ type("Boost", c.readBoost, c.writeBoost)
+export const Boost: TypeCodec<Boost> = /*#__PURE__*/ codec("Boost", c.readBoost, c.writeBoost)
 
 /** `myBoost#c448415c flags:# slot:int peer:flags.0?Peer date:int expires:int cooldown_until_date:flags.1?int = MyBoost` */
 export interface myBoost {
@@ -11095,7 +11095,7 @@ export interface myBoost {
 
 export type MyBoost = myBoost
 /** The binary codec of the boxed type `MyBoost`. */
-export const MyBoost: TypeCodec<MyBoost> = /*#__PURE__*/ type("MyBoost", c.readMyBoost, c.writeMyBoost)
+export const MyBoost: TypeCodec<MyBoost> = /*#__PURE__*/ codec("MyBoost", c.readMyBoost, c.writeMyBoost)
 
 /** `storyFwdHeader#b826e150 flags:# modified:flags.3?true from:flags.0?Peer from_name:flags.1?string story_id:flags.2?int = StoryFwdHeader` */
 export interface storyFwdHeader {
@@ -11108,7 +11108,7 @@ export interface storyFwdHeader {
 
 export type StoryFwdHeader = storyFwdHeader
 /** The binary codec of the boxed type `StoryFwdHeader`. */
-export const StoryFwdHeader: TypeCodec<StoryFwdHeader> = /*#__PURE__*/ type("StoryFwdHeader", c.readStoryFwdHeader, c.writeStoryFwdHeader)
+export const StoryFwdHeader: TypeCodec<StoryFwdHeader> = /*#__PURE__*/ codec("StoryFwdHeader", c.readStoryFwdHeader, c.writeStoryFwdHeader)
 
 /** `postInteractionCountersMessage#e7058e7f msg_id:int views:int forwards:int reactions:int = PostInteractionCounters` */
 export interface postInteractionCountersMessage {
@@ -11132,7 +11132,7 @@ export type PostInteractionCounters =
   | postInteractionCountersMessage
   | postInteractionCountersStory
 /** The binary codec of the boxed type `PostInteractionCounters`. */
-export const PostInteractionCounters: TypeCodec<PostInteractionCounters> = /*#__PURE__*/ type("PostInteractionCounters", c.readPostInteractionCounters, c.writePostInteractionCounters)
+export const PostInteractionCounters: TypeCodec<PostInteractionCounters> = /*#__PURE__*/ codec("PostInteractionCounters", c.readPostInteractionCounters, c.writePostInteractionCounters)
 
 /** `publicForwardMessage#1f2bf4a message:Message = PublicForward` */
 export interface publicForwardMessage {
@@ -11151,7 +11151,7 @@ export type PublicForward =
   | publicForwardMessage
   | publicForwardStory
 /** The binary codec of the boxed type `PublicForward`. */
-export const PublicForward: TypeCodec<PublicForward> = /*#__PURE__*/ type("PublicForward", c.readPublicForward, c.writePublicForward)
+export const PublicForward: TypeCodec<PublicForward> = /*#__PURE__*/ codec("PublicForward", c.readPublicForward, c.writePublicForward)
 
 /** `peerColor#b54b5acf flags:# color:flags.0?int background_emoji_id:flags.1?long = PeerColor` */
 export interface peerColor {
@@ -11183,7 +11183,7 @@ export type PeerColor =
   | peerColorCollectible
   | inputPeerColorCollectible
 /** The binary codec of the boxed type `PeerColor`. */
-export const PeerColor: TypeCodec<PeerColor> = /*#__PURE__*/ type("PeerColor", c.readPeerColor, c.writePeerColor)
+export const PeerColor: TypeCodec<PeerColor> = /*#__PURE__*/ codec("PeerColor", c.readPeerColor, c.writePeerColor)
 
 /** `storyReaction#6090d6d5 peer_id:Peer date:int reaction:Reaction = StoryReaction` */
 export interface storyReaction {
@@ -11211,7 +11211,7 @@ export type StoryReaction =
   | storyReactionPublicForward
   | storyReactionPublicRepost
 /** The binary codec of the boxed type `StoryReaction`. */
-export const StoryReaction: TypeCodec<StoryReaction> = /*#__PURE__*/ type("StoryReaction", c.readStoryReaction, c.writeStoryReaction)
+export const StoryReaction: TypeCodec<StoryReaction> = /*#__PURE__*/ codec("StoryReaction", c.readStoryReaction, c.writeStoryReaction)
 
 /** `savedDialog#bd87cb6c flags:# pinned:flags.2?true peer:Peer top_message:int = SavedDialog` */
 export interface savedDialog {
@@ -11239,7 +11239,7 @@ export type SavedDialog =
   | savedDialog
   | monoForumDialog
 /** The binary codec of the boxed type `SavedDialog`. */
-export const SavedDialog: TypeCodec<SavedDialog> = /*#__PURE__*/ type("SavedDialog", c.readSavedDialog, c.writeSavedDialog)
+export const SavedDialog: TypeCodec<SavedDialog> = /*#__PURE__*/ codec("SavedDialog", c.readSavedDialog, c.writeSavedDialog)
 
 /** `savedReactionTag#cb6ff828 flags:# reaction:Reaction title:flags.0?string count:int = SavedReactionTag` */
 export interface savedReactionTag {
@@ -11251,7 +11251,7 @@ export interface savedReactionTag {
 
 export type SavedReactionTag = savedReactionTag
 /** The binary codec of the boxed type `SavedReactionTag`. */
-export const SavedReactionTag: TypeCodec<SavedReactionTag> = /*#__PURE__*/ type("SavedReactionTag", c.readSavedReactionTag, c.writeSavedReactionTag)
+export const SavedReactionTag: TypeCodec<SavedReactionTag> = /*#__PURE__*/ codec("SavedReactionTag", c.readSavedReactionTag, c.writeSavedReactionTag)
 
 /** `outboxReadDate#3bb842ac date:int = OutboxReadDate` */
 export interface outboxReadDate {
@@ -11261,7 +11261,7 @@ export interface outboxReadDate {
 
 export type OutboxReadDate = outboxReadDate
 /** The binary codec of the boxed type `OutboxReadDate`. */
-export const OutboxReadDate: TypeCodec<OutboxReadDate> = /*#__PURE__*/ type("OutboxReadDate", c.readOutboxReadDate, c.writeOutboxReadDate)
+export const OutboxReadDate: TypeCodec<OutboxReadDate> = /*#__PURE__*/ codec("OutboxReadDate", c.readOutboxReadDate, c.writeOutboxReadDate)
 
 /** `smsJob#e6a1eeb8 job_id:string phone_number:string text:string = SmsJob` */
 export interface smsJob {
@@ -11273,7 +11273,7 @@ export interface smsJob {
 
 export type SmsJob = smsJob
 /** The binary codec of the boxed type `SmsJob`. */
-export const SmsJob: TypeCodec<SmsJob> = /*#__PURE__*/ type("SmsJob", c.readSmsJob, c.writeSmsJob)
+export const SmsJob: TypeCodec<SmsJob> = /*#__PURE__*/ codec("SmsJob", c.readSmsJob, c.writeSmsJob)
 
 /** `businessWeeklyOpen#120b1ab9 start_minute:int end_minute:int = BusinessWeeklyOpen` */
 export interface businessWeeklyOpen {
@@ -11284,7 +11284,7 @@ export interface businessWeeklyOpen {
 
 export type BusinessWeeklyOpen = businessWeeklyOpen
 /** The binary codec of the boxed type `BusinessWeeklyOpen`. */
-export const BusinessWeeklyOpen: TypeCodec<BusinessWeeklyOpen> = /*#__PURE__*/ type("BusinessWeeklyOpen", c.readBusinessWeeklyOpen, c.writeBusinessWeeklyOpen)
+export const BusinessWeeklyOpen: TypeCodec<BusinessWeeklyOpen> = /*#__PURE__*/ codec("BusinessWeeklyOpen", c.readBusinessWeeklyOpen, c.writeBusinessWeeklyOpen)
 
 /** `businessWorkHours#8c92b098 flags:# open_now:flags.0?true timezone_id:string weekly_open:Vector<BusinessWeeklyOpen> = BusinessWorkHours` */
 export interface businessWorkHours {
@@ -11296,7 +11296,7 @@ export interface businessWorkHours {
 
 export type BusinessWorkHours = businessWorkHours
 /** The binary codec of the boxed type `BusinessWorkHours`. */
-export const BusinessWorkHours: TypeCodec<BusinessWorkHours> = /*#__PURE__*/ type("BusinessWorkHours", c.readBusinessWorkHours, c.writeBusinessWorkHours)
+export const BusinessWorkHours: TypeCodec<BusinessWorkHours> = /*#__PURE__*/ codec("BusinessWorkHours", c.readBusinessWorkHours, c.writeBusinessWorkHours)
 
 /** `businessLocation#ac5c1af7 flags:# geo_point:flags.0?GeoPoint address:string = BusinessLocation` */
 export interface businessLocation {
@@ -11307,7 +11307,7 @@ export interface businessLocation {
 
 export type BusinessLocation = businessLocation
 /** The binary codec of the boxed type `BusinessLocation`. */
-export const BusinessLocation: TypeCodec<BusinessLocation> = /*#__PURE__*/ type("BusinessLocation", c.readBusinessLocation, c.writeBusinessLocation)
+export const BusinessLocation: TypeCodec<BusinessLocation> = /*#__PURE__*/ codec("BusinessLocation", c.readBusinessLocation, c.writeBusinessLocation)
 
 /** `inputBusinessRecipients#6f8b32aa flags:# existing_chats:flags.0?true new_chats:flags.1?true contacts:flags.2?true non_contacts:flags.3?true exclude_selected:flags.5?true users:flags.4?Vector<InputUser> = InputBusinessRecipients` */
 export interface inputBusinessRecipients {
@@ -11322,7 +11322,7 @@ export interface inputBusinessRecipients {
 
 export type InputBusinessRecipients = inputBusinessRecipients
 /** The binary codec of the boxed type `InputBusinessRecipients`. */
-export const InputBusinessRecipients: TypeCodec<InputBusinessRecipients> = /*#__PURE__*/ type("InputBusinessRecipients", c.readInputBusinessRecipients, c.writeInputBusinessRecipients)
+export const InputBusinessRecipients: TypeCodec<InputBusinessRecipients> = /*#__PURE__*/ codec("InputBusinessRecipients", c.readInputBusinessRecipients, c.writeInputBusinessRecipients)
 
 /** `businessRecipients#21108ff7 flags:# existing_chats:flags.0?true new_chats:flags.1?true contacts:flags.2?true non_contacts:flags.3?true exclude_selected:flags.5?true users:flags.4?Vector<long> = BusinessRecipients` */
 export interface businessRecipients {
@@ -11337,7 +11337,7 @@ export interface businessRecipients {
 
 export type BusinessRecipients = businessRecipients
 /** The binary codec of the boxed type `BusinessRecipients`. */
-export const BusinessRecipients: TypeCodec<BusinessRecipients> = /*#__PURE__*/ type("BusinessRecipients", c.readBusinessRecipients, c.writeBusinessRecipients)
+export const BusinessRecipients: TypeCodec<BusinessRecipients> = /*#__PURE__*/ codec("BusinessRecipients", c.readBusinessRecipients, c.writeBusinessRecipients)
 
 /** `businessAwayMessageScheduleAlways#c9b9e2b9 = BusinessAwayMessageSchedule` */
 export interface businessAwayMessageScheduleAlways {
@@ -11361,7 +11361,7 @@ export type BusinessAwayMessageSchedule =
   | businessAwayMessageScheduleOutsideWorkHours
   | businessAwayMessageScheduleCustom
 /** The binary codec of the boxed type `BusinessAwayMessageSchedule`. */
-export const BusinessAwayMessageSchedule: TypeCodec<BusinessAwayMessageSchedule> = /*#__PURE__*/ type("BusinessAwayMessageSchedule", c.readBusinessAwayMessageSchedule, c.writeBusinessAwayMessageSchedule)
+export const BusinessAwayMessageSchedule: TypeCodec<BusinessAwayMessageSchedule> = /*#__PURE__*/ codec("BusinessAwayMessageSchedule", c.readBusinessAwayMessageSchedule, c.writeBusinessAwayMessageSchedule)
 
 /** `inputBusinessGreetingMessage#194cb3b shortcut_id:int recipients:InputBusinessRecipients no_activity_days:int = InputBusinessGreetingMessage` */
 export interface inputBusinessGreetingMessage {
@@ -11373,7 +11373,7 @@ export interface inputBusinessGreetingMessage {
 
 export type InputBusinessGreetingMessage = inputBusinessGreetingMessage
 /** The binary codec of the boxed type `InputBusinessGreetingMessage`. */
-export const InputBusinessGreetingMessage: TypeCodec<InputBusinessGreetingMessage> = /*#__PURE__*/ type("InputBusinessGreetingMessage", c.readInputBusinessGreetingMessage, c.writeInputBusinessGreetingMessage)
+export const InputBusinessGreetingMessage: TypeCodec<InputBusinessGreetingMessage> = /*#__PURE__*/ codec("InputBusinessGreetingMessage", c.readInputBusinessGreetingMessage, c.writeInputBusinessGreetingMessage)
 
 /** `businessGreetingMessage#e519abab shortcut_id:int recipients:BusinessRecipients no_activity_days:int = BusinessGreetingMessage` */
 export interface businessGreetingMessage {
@@ -11385,7 +11385,7 @@ export interface businessGreetingMessage {
 
 export type BusinessGreetingMessage = businessGreetingMessage
 /** The binary codec of the boxed type `BusinessGreetingMessage`. */
-export const BusinessGreetingMessage: TypeCodec<BusinessGreetingMessage> = /*#__PURE__*/ type("BusinessGreetingMessage", c.readBusinessGreetingMessage, c.writeBusinessGreetingMessage)
+export const BusinessGreetingMessage: TypeCodec<BusinessGreetingMessage> = /*#__PURE__*/ codec("BusinessGreetingMessage", c.readBusinessGreetingMessage, c.writeBusinessGreetingMessage)
 
 /** `inputBusinessAwayMessage#832175e0 flags:# offline_only:flags.0?true shortcut_id:int schedule:BusinessAwayMessageSchedule recipients:InputBusinessRecipients = InputBusinessAwayMessage` */
 export interface inputBusinessAwayMessage {
@@ -11398,7 +11398,7 @@ export interface inputBusinessAwayMessage {
 
 export type InputBusinessAwayMessage = inputBusinessAwayMessage
 /** The binary codec of the boxed type `InputBusinessAwayMessage`. */
-export const InputBusinessAwayMessage: TypeCodec<InputBusinessAwayMessage> = /*#__PURE__*/ type("InputBusinessAwayMessage", c.readInputBusinessAwayMessage, c.writeInputBusinessAwayMessage)
+export const InputBusinessAwayMessage: TypeCodec<InputBusinessAwayMessage> = /*#__PURE__*/ codec("InputBusinessAwayMessage", c.readInputBusinessAwayMessage, c.writeInputBusinessAwayMessage)
 
 /** `businessAwayMessage#ef156a5c flags:# offline_only:flags.0?true shortcut_id:int schedule:BusinessAwayMessageSchedule recipients:BusinessRecipients = BusinessAwayMessage` */
 export interface businessAwayMessage {
@@ -11411,7 +11411,7 @@ export interface businessAwayMessage {
 
 export type BusinessAwayMessage = businessAwayMessage
 /** The binary codec of the boxed type `BusinessAwayMessage`. */
-export const BusinessAwayMessage: TypeCodec<BusinessAwayMessage> = /*#__PURE__*/ type("BusinessAwayMessage", c.readBusinessAwayMessage, c.writeBusinessAwayMessage)
+export const BusinessAwayMessage: TypeCodec<BusinessAwayMessage> = /*#__PURE__*/ codec("BusinessAwayMessage", c.readBusinessAwayMessage, c.writeBusinessAwayMessage)
 
 /** `timezone#ff9289f5 id:string name:string utc_offset:int = Timezone` */
 export interface timezone {
@@ -11423,7 +11423,7 @@ export interface timezone {
 
 export type Timezone = timezone
 /** The binary codec of the boxed type `Timezone`. */
-export const Timezone: TypeCodec<Timezone> = /*#__PURE__*/ type("Timezone", c.readTimezone, c.writeTimezone)
+export const Timezone: TypeCodec<Timezone> = /*#__PURE__*/ codec("Timezone", c.readTimezone, c.writeTimezone)
 
 /** `quickReply#697102b shortcut_id:int shortcut:string top_message:int count:int = QuickReply` */
 export interface quickReply {
@@ -11436,7 +11436,7 @@ export interface quickReply {
 
 export type QuickReply = quickReply
 /** The binary codec of the boxed type `QuickReply`. */
-export const QuickReply: TypeCodec<QuickReply> = /*#__PURE__*/ type("QuickReply", c.readQuickReply, c.writeQuickReply)
+export const QuickReply: TypeCodec<QuickReply> = /*#__PURE__*/ codec("QuickReply", c.readQuickReply, c.writeQuickReply)
 
 /** `inputQuickReplyShortcut#24596d41 shortcut:string = InputQuickReplyShortcut` */
 export interface inputQuickReplyShortcut {
@@ -11454,7 +11454,7 @@ export type InputQuickReplyShortcut =
   | inputQuickReplyShortcut
   | inputQuickReplyShortcutId
 /** The binary codec of the boxed type `InputQuickReplyShortcut`. */
-export const InputQuickReplyShortcut: TypeCodec<InputQuickReplyShortcut> = /*#__PURE__*/ type("InputQuickReplyShortcut", c.readInputQuickReplyShortcut, c.writeInputQuickReplyShortcut)
+export const InputQuickReplyShortcut: TypeCodec<InputQuickReplyShortcut> = /*#__PURE__*/ codec("InputQuickReplyShortcut", c.readInputQuickReplyShortcut, c.writeInputQuickReplyShortcut)
 
 /** `connectedBot#33ed001 flags:# bot_id:long recipients:BusinessBotRecipients rights:BusinessBotRights device:flags.0?string date:flags.1?int location:flags.2?string = ConnectedBot` */
 export interface connectedBot {
@@ -11469,7 +11469,7 @@ export interface connectedBot {
 
 export type ConnectedBot = connectedBot
 /** The binary codec of the boxed type `ConnectedBot`. */
-export const ConnectedBot: TypeCodec<ConnectedBot> = /*#__PURE__*/ type("ConnectedBot", c.readConnectedBot, c.writeConnectedBot)
+export const ConnectedBot: TypeCodec<ConnectedBot> = /*#__PURE__*/ codec("ConnectedBot", c.readConnectedBot, c.writeConnectedBot)
 
 /** `birthday#6c8e1e06 flags:# day:int month:int year:flags.0?int = Birthday` */
 export interface birthday {
@@ -11481,7 +11481,7 @@ export interface birthday {
 
 export type Birthday = birthday
 /** The binary codec of the boxed type `Birthday`. */
-export const Birthday: TypeCodec<Birthday> = /*#__PURE__*/ type("Birthday", c.readBirthday, c.writeBirthday)
+export const Birthday: TypeCodec<Birthday> = /*#__PURE__*/ codec("Birthday", c.readBirthday, c.writeBirthday)
 
 /** `botBusinessConnection#8f34b2f5 flags:# disabled:flags.1?true connection_id:string user_id:long dc_id:int date:int rights:flags.2?BusinessBotRights = BotBusinessConnection` */
 export interface botBusinessConnection {
@@ -11496,7 +11496,7 @@ export interface botBusinessConnection {
 
 export type BotBusinessConnection = botBusinessConnection
 /** The binary codec of the boxed type `BotBusinessConnection`. */
-export const BotBusinessConnection: TypeCodec<BotBusinessConnection> = /*#__PURE__*/ type("BotBusinessConnection", c.readBotBusinessConnection, c.writeBotBusinessConnection)
+export const BotBusinessConnection: TypeCodec<BotBusinessConnection> = /*#__PURE__*/ codec("BotBusinessConnection", c.readBotBusinessConnection, c.writeBotBusinessConnection)
 
 /** `inputBusinessIntro#9c469cd flags:# title:string description:string sticker:flags.0?InputDocument = InputBusinessIntro` */
 export interface inputBusinessIntro {
@@ -11508,7 +11508,7 @@ export interface inputBusinessIntro {
 
 export type InputBusinessIntro = inputBusinessIntro
 /** The binary codec of the boxed type `InputBusinessIntro`. */
-export const InputBusinessIntro: TypeCodec<InputBusinessIntro> = /*#__PURE__*/ type("InputBusinessIntro", c.readInputBusinessIntro, c.writeInputBusinessIntro)
+export const InputBusinessIntro: TypeCodec<InputBusinessIntro> = /*#__PURE__*/ codec("InputBusinessIntro", c.readInputBusinessIntro, c.writeInputBusinessIntro)
 
 /** `businessIntro#5a0a066d flags:# title:string description:string sticker:flags.0?Document = BusinessIntro` */
 export interface businessIntro {
@@ -11520,7 +11520,7 @@ export interface businessIntro {
 
 export type BusinessIntro = businessIntro
 /** The binary codec of the boxed type `BusinessIntro`. */
-export const BusinessIntro: TypeCodec<BusinessIntro> = /*#__PURE__*/ type("BusinessIntro", c.readBusinessIntro, c.writeBusinessIntro)
+export const BusinessIntro: TypeCodec<BusinessIntro> = /*#__PURE__*/ codec("BusinessIntro", c.readBusinessIntro, c.writeBusinessIntro)
 
 /** `inputCollectibleUsername#e39460a9 username:string = InputCollectible` */
 export interface inputCollectibleUsername {
@@ -11538,7 +11538,7 @@ export type InputCollectible =
   | inputCollectibleUsername
   | inputCollectiblePhone
 /** The binary codec of the boxed type `InputCollectible`. */
-export const InputCollectible: TypeCodec<InputCollectible> = /*#__PURE__*/ type("InputCollectible", c.readInputCollectible, c.writeInputCollectible)
+export const InputCollectible: TypeCodec<InputCollectible> = /*#__PURE__*/ codec("InputCollectible", c.readInputCollectible, c.writeInputCollectible)
 
 /** `inputBusinessBotRecipients#c4e5921e flags:# existing_chats:flags.0?true new_chats:flags.1?true contacts:flags.2?true non_contacts:flags.3?true exclude_selected:flags.5?true users:flags.4?Vector<InputUser> exclude_users:flags.6?Vector<InputUser> = InputBusinessBotRecipients` */
 export interface inputBusinessBotRecipients {
@@ -11554,7 +11554,7 @@ export interface inputBusinessBotRecipients {
 
 export type InputBusinessBotRecipients = inputBusinessBotRecipients
 /** The binary codec of the boxed type `InputBusinessBotRecipients`. */
-export const InputBusinessBotRecipients: TypeCodec<InputBusinessBotRecipients> = /*#__PURE__*/ type("InputBusinessBotRecipients", c.readInputBusinessBotRecipients, c.writeInputBusinessBotRecipients)
+export const InputBusinessBotRecipients: TypeCodec<InputBusinessBotRecipients> = /*#__PURE__*/ codec("InputBusinessBotRecipients", c.readInputBusinessBotRecipients, c.writeInputBusinessBotRecipients)
 
 /** `businessBotRecipients#b88cf373 flags:# existing_chats:flags.0?true new_chats:flags.1?true contacts:flags.2?true non_contacts:flags.3?true exclude_selected:flags.5?true users:flags.4?Vector<long> exclude_users:flags.6?Vector<long> = BusinessBotRecipients` */
 export interface businessBotRecipients {
@@ -11570,7 +11570,7 @@ export interface businessBotRecipients {
 
 export type BusinessBotRecipients = businessBotRecipients
 /** The binary codec of the boxed type `BusinessBotRecipients`. */
-export const BusinessBotRecipients: TypeCodec<BusinessBotRecipients> = /*#__PURE__*/ type("BusinessBotRecipients", c.readBusinessBotRecipients, c.writeBusinessBotRecipients)
+export const BusinessBotRecipients: TypeCodec<BusinessBotRecipients> = /*#__PURE__*/ codec("BusinessBotRecipients", c.readBusinessBotRecipients, c.writeBusinessBotRecipients)
 
 /** `contactBirthday#1d998733 contact_id:long birthday:Birthday = ContactBirthday` */
 export interface contactBirthday {
@@ -11581,7 +11581,7 @@ export interface contactBirthday {
 
 export type ContactBirthday = contactBirthday
 /** The binary codec of the boxed type `ContactBirthday`. */
-export const ContactBirthday: TypeCodec<ContactBirthday> = /*#__PURE__*/ type("ContactBirthday", c.readContactBirthday, c.writeContactBirthday)
+export const ContactBirthday: TypeCodec<ContactBirthday> = /*#__PURE__*/ codec("ContactBirthday", c.readContactBirthday, c.writeContactBirthday)
 
 /** `missingInvitee#628c9224 flags:# premium_would_allow_invite:flags.0?true premium_required_for_pm:flags.1?true user_id:long = MissingInvitee` */
 export interface missingInvitee {
@@ -11593,7 +11593,7 @@ export interface missingInvitee {
 
 export type MissingInvitee = missingInvitee
 /** The binary codec of the boxed type `MissingInvitee`. */
-export const MissingInvitee: TypeCodec<MissingInvitee> = /*#__PURE__*/ type("MissingInvitee", c.readMissingInvitee, c.writeMissingInvitee)
+export const MissingInvitee: TypeCodec<MissingInvitee> = /*#__PURE__*/ codec("MissingInvitee", c.readMissingInvitee, c.writeMissingInvitee)
 
 /** `inputBusinessChatLink#11679fa7 flags:# message:string entities:flags.0?Vector<MessageEntity> title:flags.1?string = InputBusinessChatLink` */
 export interface inputBusinessChatLink {
@@ -11605,7 +11605,7 @@ export interface inputBusinessChatLink {
 
 export type InputBusinessChatLink = inputBusinessChatLink
 /** The binary codec of the boxed type `InputBusinessChatLink`. */
-export const InputBusinessChatLink: TypeCodec<InputBusinessChatLink> = /*#__PURE__*/ type("InputBusinessChatLink", c.readInputBusinessChatLink, c.writeInputBusinessChatLink)
+export const InputBusinessChatLink: TypeCodec<InputBusinessChatLink> = /*#__PURE__*/ codec("InputBusinessChatLink", c.readInputBusinessChatLink, c.writeInputBusinessChatLink)
 
 /** `businessChatLink#b4ae666f flags:# link:string message:string entities:flags.0?Vector<MessageEntity> title:flags.1?string views:int = BusinessChatLink` */
 export interface businessChatLink {
@@ -11619,7 +11619,7 @@ export interface businessChatLink {
 
 export type BusinessChatLink = businessChatLink
 /** The binary codec of the boxed type `BusinessChatLink`. */
-export const BusinessChatLink: TypeCodec<BusinessChatLink> = /*#__PURE__*/ type("BusinessChatLink", c.readBusinessChatLink, c.writeBusinessChatLink)
+export const BusinessChatLink: TypeCodec<BusinessChatLink> = /*#__PURE__*/ codec("BusinessChatLink", c.readBusinessChatLink, c.writeBusinessChatLink)
 
 /** `requestedPeerUser#d62ff46a flags:# user_id:long first_name:flags.0?string last_name:flags.0?string username:flags.1?string photo:flags.2?Photo = RequestedPeer` */
 export interface requestedPeerUser {
@@ -11653,7 +11653,7 @@ export type RequestedPeer =
   | requestedPeerChat
   | requestedPeerChannel
 /** The binary codec of the boxed type `RequestedPeer`. */
-export const RequestedPeer: TypeCodec<RequestedPeer> = /*#__PURE__*/ type("RequestedPeer", c.readRequestedPeer, c.writeRequestedPeer)
+export const RequestedPeer: TypeCodec<RequestedPeer> = /*#__PURE__*/ codec("RequestedPeer", c.readRequestedPeer, c.writeRequestedPeer)
 
 /** `sponsoredMessageReportOption#430d3150 text:string option:bytes = SponsoredMessageReportOption` */
 export interface sponsoredMessageReportOption {
@@ -11664,7 +11664,7 @@ export interface sponsoredMessageReportOption {
 
 export type SponsoredMessageReportOption = sponsoredMessageReportOption
 /** The binary codec of the boxed type `SponsoredMessageReportOption`. */
-export const SponsoredMessageReportOption: TypeCodec<SponsoredMessageReportOption> = /*#__PURE__*/ type("SponsoredMessageReportOption", c.readSponsoredMessageReportOption, c.writeSponsoredMessageReportOption)
+export const SponsoredMessageReportOption: TypeCodec<SponsoredMessageReportOption> = /*#__PURE__*/ codec("SponsoredMessageReportOption", c.readSponsoredMessageReportOption, c.writeSponsoredMessageReportOption)
 
 /** `reactionNotificationsFromContacts#bac3a61a = ReactionNotificationsFrom` */
 export interface reactionNotificationsFromContacts {
@@ -11680,7 +11680,7 @@ export type ReactionNotificationsFrom =
   | reactionNotificationsFromContacts
   | reactionNotificationsFromAll
 /** The binary codec of the boxed type `ReactionNotificationsFrom`. */
-export const ReactionNotificationsFrom: TypeCodec<ReactionNotificationsFrom> = /*#__PURE__*/ type("ReactionNotificationsFrom", c.readReactionNotificationsFrom, c.writeReactionNotificationsFrom)
+export const ReactionNotificationsFrom: TypeCodec<ReactionNotificationsFrom> = /*#__PURE__*/ codec("ReactionNotificationsFrom", c.readReactionNotificationsFrom, c.writeReactionNotificationsFrom)
 
 /** `reactionsNotifySettings#71e4ea58 flags:# messages_notify_from:flags.0?ReactionNotificationsFrom stories_notify_from:flags.1?ReactionNotificationsFrom poll_votes_notify_from:flags.2?ReactionNotificationsFrom sound:NotificationSound show_previews:Bool = ReactionsNotifySettings` */
 export interface reactionsNotifySettings {
@@ -11694,7 +11694,7 @@ export interface reactionsNotifySettings {
 
 export type ReactionsNotifySettings = reactionsNotifySettings
 /** The binary codec of the boxed type `ReactionsNotifySettings`. */
-export const ReactionsNotifySettings: TypeCodec<ReactionsNotifySettings> = /*#__PURE__*/ type("ReactionsNotifySettings", c.readReactionsNotifySettings, c.writeReactionsNotifySettings)
+export const ReactionsNotifySettings: TypeCodec<ReactionsNotifySettings> = /*#__PURE__*/ codec("ReactionsNotifySettings", c.readReactionsNotifySettings, c.writeReactionsNotifySettings)
 
 /** `availableEffect#93c3e27e flags:# premium_required:flags.2?true id:long emoticon:string static_icon_id:flags.0?long effect_sticker_id:long effect_animation_id:flags.1?long = AvailableEffect` */
 export interface availableEffect {
@@ -11709,7 +11709,7 @@ export interface availableEffect {
 
 export type AvailableEffect = availableEffect
 /** The binary codec of the boxed type `AvailableEffect`. */
-export const AvailableEffect: TypeCodec<AvailableEffect> = /*#__PURE__*/ type("AvailableEffect", c.readAvailableEffect, c.writeAvailableEffect)
+export const AvailableEffect: TypeCodec<AvailableEffect> = /*#__PURE__*/ codec("AvailableEffect", c.readAvailableEffect, c.writeAvailableEffect)
 
 /** `factCheck#b89bfccf flags:# need_check:flags.0?true country:flags.1?string text:flags.1?TextWithEntities hash:long = FactCheck` */
 export interface factCheck {
@@ -11722,7 +11722,7 @@ export interface factCheck {
 
 export type FactCheck = factCheck
 /** The binary codec of the boxed type `FactCheck`. */
-export const FactCheck: TypeCodec<FactCheck> = /*#__PURE__*/ type("FactCheck", c.readFactCheck, c.writeFactCheck)
+export const FactCheck: TypeCodec<FactCheck> = /*#__PURE__*/ codec("FactCheck", c.readFactCheck, c.writeFactCheck)
 
 /** `starsTransactionPeerUnsupported#95f2bfe4 = StarsTransactionPeer` */
 export interface starsTransactionPeerUnsupported {
@@ -11775,7 +11775,7 @@ export type StarsTransactionPeer =
   | starsTransactionPeerAds
   | starsTransactionPeerAPI
 /** The binary codec of the boxed type `StarsTransactionPeer`. */
-export const StarsTransactionPeer: TypeCodec<StarsTransactionPeer> = /*#__PURE__*/ type("StarsTransactionPeer", c.readStarsTransactionPeer, c.writeStarsTransactionPeer)
+export const StarsTransactionPeer: TypeCodec<StarsTransactionPeer> = /*#__PURE__*/ codec("StarsTransactionPeer", c.readStarsTransactionPeer, c.writeStarsTransactionPeer)
 
 /** `starsTopupOption#bd915c0 flags:# extended:flags.1?true stars:long store_product:flags.0?string currency:string amount:long = StarsTopupOption` */
 export interface starsTopupOption {
@@ -11789,7 +11789,7 @@ export interface starsTopupOption {
 
 export type StarsTopupOption = starsTopupOption
 /** The binary codec of the boxed type `StarsTopupOption`. */
-export const StarsTopupOption: TypeCodec<StarsTopupOption> = /*#__PURE__*/ type("StarsTopupOption", c.readStarsTopupOption, c.writeStarsTopupOption)
+export const StarsTopupOption: TypeCodec<StarsTopupOption> = /*#__PURE__*/ codec("StarsTopupOption", c.readStarsTopupOption, c.writeStarsTopupOption)
 
 /** `starsTransaction#13659eb0 flags:# refund:flags.3?true pending:flags.4?true failed:flags.6?true gift:flags.10?true reaction:flags.11?true stargift_upgrade:flags.18?true business_transfer:flags.21?true stargift_resale:flags.22?true posts_search:flags.24?true stargift_prepaid_upgrade:flags.25?true stargift_drop_original_details:flags.26?true phonegroup_message:flags.27?true stargift_auction_bid:flags.28?true offer:flags.29?true id:string amount:StarsAmount date:int peer:StarsTransactionPeer title:flags.0?string description:flags.1?string photo:flags.2?WebDocument transaction_date:flags.5?int transaction_url:flags.5?string bot_payload:flags.7?bytes msg_id:flags.8?int extended_media:flags.9?Vector<MessageMedia> subscription_period:flags.12?int giveaway_post_id:flags.13?int stargift:flags.14?StarGift floodskip_number:flags.15?int starref_commission_permille:flags.16?int starref_peer:flags.17?Peer starref_amount:flags.17?StarsAmount paid_messages:flags.19?int premium_gift_months:flags.20?int ads_proceeds_from_date:flags.23?int ads_proceeds_to_date:flags.23?int = StarsTransaction` */
 export interface starsTransaction {
@@ -11835,7 +11835,7 @@ export interface starsTransaction {
 
 export type StarsTransaction = starsTransaction
 /** The binary codec of the boxed type `StarsTransaction`. */
-export const StarsTransaction: TypeCodec<StarsTransaction> = /*#__PURE__*/ type("StarsTransaction", c.readStarsTransaction, c.writeStarsTransaction)
+export const StarsTransaction: TypeCodec<StarsTransaction> = /*#__PURE__*/ codec("StarsTransaction", c.readStarsTransaction, c.writeStarsTransaction)
 
 /** `foundStory#e87acbc0 peer:Peer story:StoryItem = FoundStory` */
 export interface foundStory {
@@ -11846,7 +11846,7 @@ export interface foundStory {
 
 export type FoundStory = foundStory
 /** The binary codec of the boxed type `FoundStory`. */
-export const FoundStory: TypeCodec<FoundStory> = /*#__PURE__*/ type("FoundStory", c.readFoundStory, c.writeFoundStory)
+export const FoundStory: TypeCodec<FoundStory> = /*#__PURE__*/ codec("FoundStory", c.readFoundStory, c.writeFoundStory)
 
 /** `geoPointAddress#de4c5d93 flags:# country_iso2:string state:flags.0?string city:flags.1?string street:flags.2?string = GeoPointAddress` */
 export interface geoPointAddress {
@@ -11859,7 +11859,7 @@ export interface geoPointAddress {
 
 export type GeoPointAddress = geoPointAddress
 /** The binary codec of the boxed type `GeoPointAddress`. */
-export const GeoPointAddress: TypeCodec<GeoPointAddress> = /*#__PURE__*/ type("GeoPointAddress", c.readGeoPointAddress, c.writeGeoPointAddress)
+export const GeoPointAddress: TypeCodec<GeoPointAddress> = /*#__PURE__*/ codec("GeoPointAddress", c.readGeoPointAddress, c.writeGeoPointAddress)
 
 /** `starsRevenueStatus#febe5491 flags:# withdrawal_enabled:flags.0?true current_balance:StarsAmount available_balance:StarsAmount overall_revenue:StarsAmount next_withdrawal_at:flags.1?int = StarsRevenueStatus` */
 export interface starsRevenueStatus {
@@ -11873,7 +11873,7 @@ export interface starsRevenueStatus {
 
 export type StarsRevenueStatus = starsRevenueStatus
 /** The binary codec of the boxed type `StarsRevenueStatus`. */
-export const StarsRevenueStatus: TypeCodec<StarsRevenueStatus> = /*#__PURE__*/ type("StarsRevenueStatus", c.readStarsRevenueStatus, c.writeStarsRevenueStatus)
+export const StarsRevenueStatus: TypeCodec<StarsRevenueStatus> = /*#__PURE__*/ codec("StarsRevenueStatus", c.readStarsRevenueStatus, c.writeStarsRevenueStatus)
 
 /** `inputStarsTransaction#206ae6d1 flags:# refund:flags.0?true id:string = InputStarsTransaction` */
 export interface inputStarsTransaction {
@@ -11884,7 +11884,7 @@ export interface inputStarsTransaction {
 
 export type InputStarsTransaction = inputStarsTransaction
 /** The binary codec of the boxed type `InputStarsTransaction`. */
-export const InputStarsTransaction: TypeCodec<InputStarsTransaction> = /*#__PURE__*/ type("InputStarsTransaction", c.readInputStarsTransaction, c.writeInputStarsTransaction)
+export const InputStarsTransaction: TypeCodec<InputStarsTransaction> = /*#__PURE__*/ codec("InputStarsTransaction", c.readInputStarsTransaction, c.writeInputStarsTransaction)
 
 /** `starsGiftOption#5e0589f1 flags:# extended:flags.1?true stars:long store_product:flags.0?string currency:string amount:long = StarsGiftOption` */
 export interface starsGiftOption {
@@ -11898,7 +11898,7 @@ export interface starsGiftOption {
 
 export type StarsGiftOption = starsGiftOption
 /** The binary codec of the boxed type `StarsGiftOption`. */
-export const StarsGiftOption: TypeCodec<StarsGiftOption> = /*#__PURE__*/ type("StarsGiftOption", c.readStarsGiftOption, c.writeStarsGiftOption)
+export const StarsGiftOption: TypeCodec<StarsGiftOption> = /*#__PURE__*/ codec("StarsGiftOption", c.readStarsGiftOption, c.writeStarsGiftOption)
 
 /** `botPreviewMedia#23e91ba3 date:int media:MessageMedia = BotPreviewMedia` */
 export interface botPreviewMedia {
@@ -11909,7 +11909,7 @@ export interface botPreviewMedia {
 
 export type BotPreviewMedia = botPreviewMedia
 /** The binary codec of the boxed type `BotPreviewMedia`. */
-export const BotPreviewMedia: TypeCodec<BotPreviewMedia> = /*#__PURE__*/ type("BotPreviewMedia", c.readBotPreviewMedia, c.writeBotPreviewMedia)
+export const BotPreviewMedia: TypeCodec<BotPreviewMedia> = /*#__PURE__*/ codec("BotPreviewMedia", c.readBotPreviewMedia, c.writeBotPreviewMedia)
 
 /** `starsSubscriptionPricing#5416d58 period:int amount:long = StarsSubscriptionPricing` */
 export interface starsSubscriptionPricing {
@@ -11920,7 +11920,7 @@ export interface starsSubscriptionPricing {
 
 export type StarsSubscriptionPricing = starsSubscriptionPricing
 /** The binary codec of the boxed type `StarsSubscriptionPricing`. */
-export const StarsSubscriptionPricing: TypeCodec<StarsSubscriptionPricing> = /*#__PURE__*/ type("StarsSubscriptionPricing", c.readStarsSubscriptionPricing, c.writeStarsSubscriptionPricing)
+export const StarsSubscriptionPricing: TypeCodec<StarsSubscriptionPricing> = /*#__PURE__*/ codec("StarsSubscriptionPricing", c.readStarsSubscriptionPricing, c.writeStarsSubscriptionPricing)
 
 /** `starsSubscription#2e6eab1a flags:# canceled:flags.0?true can_refulfill:flags.1?true missing_balance:flags.2?true bot_canceled:flags.7?true id:string peer:Peer until_date:int pricing:StarsSubscriptionPricing chat_invite_hash:flags.3?string title:flags.4?string photo:flags.5?WebDocument invoice_slug:flags.6?string = StarsSubscription` */
 export interface starsSubscription {
@@ -11941,7 +11941,7 @@ export interface starsSubscription {
 
 export type StarsSubscription = starsSubscription
 /** The binary codec of the boxed type `StarsSubscription`. */
-export const StarsSubscription: TypeCodec<StarsSubscription> = /*#__PURE__*/ type("StarsSubscription", c.readStarsSubscription, c.writeStarsSubscription)
+export const StarsSubscription: TypeCodec<StarsSubscription> = /*#__PURE__*/ codec("StarsSubscription", c.readStarsSubscription, c.writeStarsSubscription)
 
 /** `messageReactor#4ba3a95a flags:# top:flags.0?true my:flags.1?true anonymous:flags.2?true peer_id:flags.3?Peer count:int = MessageReactor` */
 export interface messageReactor {
@@ -11955,7 +11955,7 @@ export interface messageReactor {
 
 export type MessageReactor = messageReactor
 /** The binary codec of the boxed type `MessageReactor`. */
-export const MessageReactor: TypeCodec<MessageReactor> = /*#__PURE__*/ type("MessageReactor", c.readMessageReactor, c.writeMessageReactor)
+export const MessageReactor: TypeCodec<MessageReactor> = /*#__PURE__*/ codec("MessageReactor", c.readMessageReactor, c.writeMessageReactor)
 
 /** `starsGiveawayOption#94ce852a flags:# extended:flags.0?true default:flags.1?true stars:long yearly_boosts:int store_product:flags.2?string currency:string amount:long winners:Vector<StarsGiveawayWinnersOption> = StarsGiveawayOption` */
 export interface starsGiveawayOption {
@@ -11972,7 +11972,7 @@ export interface starsGiveawayOption {
 
 export type StarsGiveawayOption = starsGiveawayOption
 /** The binary codec of the boxed type `StarsGiveawayOption`. */
-export const StarsGiveawayOption: TypeCodec<StarsGiveawayOption> = /*#__PURE__*/ type("StarsGiveawayOption", c.readStarsGiveawayOption, c.writeStarsGiveawayOption)
+export const StarsGiveawayOption: TypeCodec<StarsGiveawayOption> = /*#__PURE__*/ codec("StarsGiveawayOption", c.readStarsGiveawayOption, c.writeStarsGiveawayOption)
 
 /** `starsGiveawayWinnersOption#54236209 flags:# default:flags.0?true users:int per_user_stars:long = StarsGiveawayWinnersOption` */
 export interface starsGiveawayWinnersOption {
@@ -11984,7 +11984,7 @@ export interface starsGiveawayWinnersOption {
 
 export type StarsGiveawayWinnersOption = starsGiveawayWinnersOption
 /** The binary codec of the boxed type `StarsGiveawayWinnersOption`. */
-export const StarsGiveawayWinnersOption: TypeCodec<StarsGiveawayWinnersOption> = /*#__PURE__*/ type("StarsGiveawayWinnersOption", c.readStarsGiveawayWinnersOption, c.writeStarsGiveawayWinnersOption)
+export const StarsGiveawayWinnersOption: TypeCodec<StarsGiveawayWinnersOption> = /*#__PURE__*/ codec("StarsGiveawayWinnersOption", c.readStarsGiveawayWinnersOption, c.writeStarsGiveawayWinnersOption)
 
 /** `starGift#313a9547 flags:# limited:flags.0?true sold_out:flags.1?true birthday:flags.2?true require_premium:flags.7?true limited_per_user:flags.8?true peer_color_available:flags.10?true auction:flags.11?true id:long sticker:Document stars:long availability_remains:flags.0?int availability_total:flags.0?int availability_resale:flags.4?long convert_stars:long first_sale_date:flags.1?int last_sale_date:flags.1?int upgrade_stars:flags.3?long resell_min_stars:flags.4?long title:flags.5?string released_by:flags.6?Peer per_user_total:flags.8?int per_user_remains:flags.8?int locked_until_date:flags.9?int auction_slug:flags.11?string gifts_per_round:flags.11?int auction_start_date:flags.11?int upgrade_variants:flags.12?int background:flags.13?StarGiftBackground = StarGift` */
 export interface starGift {
@@ -12055,7 +12055,7 @@ export type StarGift =
   | starGift
   | starGiftUnique
 /** The binary codec of the boxed type `StarGift`. */
-export const StarGift: TypeCodec<StarGift> = /*#__PURE__*/ type("StarGift", c.readStarGift, c.writeStarGift)
+export const StarGift: TypeCodec<StarGift> = /*#__PURE__*/ codec("StarGift", c.readStarGift, c.writeStarGift)
 
 /** `messageReportOption#7903e3d9 text:string option:bytes = MessageReportOption` */
 export interface messageReportOption {
@@ -12066,7 +12066,7 @@ export interface messageReportOption {
 
 export type MessageReportOption = messageReportOption
 /** The binary codec of the boxed type `MessageReportOption`. */
-export const MessageReportOption: TypeCodec<MessageReportOption> = /*#__PURE__*/ type("MessageReportOption", c.readMessageReportOption, c.writeMessageReportOption)
+export const MessageReportOption: TypeCodec<MessageReportOption> = /*#__PURE__*/ codec("MessageReportOption", c.readMessageReportOption, c.writeMessageReportOption)
 
 /** `reportResultChooseOption#f0e4e0b6 title:string options:Vector<MessageReportOption> = ReportResult` */
 export interface reportResultChooseOption {
@@ -12092,7 +12092,7 @@ export type ReportResult =
   | reportResultAddComment
   | reportResultReported
 /** The binary codec of the boxed type `ReportResult`. */
-export const ReportResult: TypeCodec<ReportResult> = /*#__PURE__*/ type("ReportResult", c.readReportResult, c.writeReportResult)
+export const ReportResult: TypeCodec<ReportResult> = /*#__PURE__*/ codec("ReportResult", c.readReportResult, c.writeReportResult)
 
 /** `botAppSettings#c99b1950 flags:# placeholder_path:flags.0?bytes background_color:flags.1?int background_dark_color:flags.2?int header_color:flags.3?int header_dark_color:flags.4?int = BotAppSettings` */
 export interface botAppSettings {
@@ -12106,7 +12106,7 @@ export interface botAppSettings {
 
 export type BotAppSettings = botAppSettings
 /** The binary codec of the boxed type `BotAppSettings`. */
-export const BotAppSettings: TypeCodec<BotAppSettings> = /*#__PURE__*/ type("BotAppSettings", c.readBotAppSettings, c.writeBotAppSettings)
+export const BotAppSettings: TypeCodec<BotAppSettings> = /*#__PURE__*/ codec("BotAppSettings", c.readBotAppSettings, c.writeBotAppSettings)
 
 /** `starRefProgram#dd0c66f2 flags:# bot_id:long commission_permille:int duration_months:flags.0?int end_date:flags.1?int daily_revenue_per_user:flags.2?StarsAmount = StarRefProgram` */
 export interface starRefProgram {
@@ -12120,7 +12120,7 @@ export interface starRefProgram {
 
 export type StarRefProgram = starRefProgram
 /** The binary codec of the boxed type `StarRefProgram`. */
-export const StarRefProgram: TypeCodec<StarRefProgram> = /*#__PURE__*/ type("StarRefProgram", c.readStarRefProgram, c.writeStarRefProgram)
+export const StarRefProgram: TypeCodec<StarRefProgram> = /*#__PURE__*/ codec("StarRefProgram", c.readStarRefProgram, c.writeStarRefProgram)
 
 /** `connectedBotStarRef#19a13f71 flags:# revoked:flags.1?true url:string date:int bot_id:long commission_permille:int duration_months:flags.0?int participants:long revenue:long = ConnectedBotStarRef` */
 export interface connectedBotStarRef {
@@ -12137,7 +12137,7 @@ export interface connectedBotStarRef {
 
 export type ConnectedBotStarRef = connectedBotStarRef
 /** The binary codec of the boxed type `ConnectedBotStarRef`. */
-export const ConnectedBotStarRef: TypeCodec<ConnectedBotStarRef> = /*#__PURE__*/ type("ConnectedBotStarRef", c.readConnectedBotStarRef, c.writeConnectedBotStarRef)
+export const ConnectedBotStarRef: TypeCodec<ConnectedBotStarRef> = /*#__PURE__*/ codec("ConnectedBotStarRef", c.readConnectedBotStarRef, c.writeConnectedBotStarRef)
 
 /** `starsAmount#bbb6b4a3 amount:long nanos:int = StarsAmount` */
 export interface starsAmount {
@@ -12156,7 +12156,7 @@ export type StarsAmount =
   | starsAmount
   | starsTonAmount
 /** The binary codec of the boxed type `StarsAmount`. */
-export const StarsAmount: TypeCodec<StarsAmount> = /*#__PURE__*/ type("StarsAmount", c.readStarsAmount, c.writeStarsAmount)
+export const StarsAmount: TypeCodec<StarsAmount> = /*#__PURE__*/ codec("StarsAmount", c.readStarsAmount, c.writeStarsAmount)
 
 /** `botVerifierSettings#b0cd6617 flags:# can_modify_custom_description:flags.1?true icon:long company:string custom_description:flags.0?string = BotVerifierSettings` */
 export interface botVerifierSettings {
@@ -12169,7 +12169,7 @@ export interface botVerifierSettings {
 
 export type BotVerifierSettings = botVerifierSettings
 /** The binary codec of the boxed type `BotVerifierSettings`. */
-export const BotVerifierSettings: TypeCodec<BotVerifierSettings> = /*#__PURE__*/ type("BotVerifierSettings", c.readBotVerifierSettings, c.writeBotVerifierSettings)
+export const BotVerifierSettings: TypeCodec<BotVerifierSettings> = /*#__PURE__*/ codec("BotVerifierSettings", c.readBotVerifierSettings, c.writeBotVerifierSettings)
 
 /** `botVerification#f93cd45c bot_id:long icon:long description:string = BotVerification` */
 export interface botVerification {
@@ -12181,7 +12181,7 @@ export interface botVerification {
 
 export type BotVerification = botVerification
 /** The binary codec of the boxed type `BotVerification`. */
-export const BotVerification: TypeCodec<BotVerification> = /*#__PURE__*/ type("BotVerification", c.readBotVerification, c.writeBotVerification)
+export const BotVerification: TypeCodec<BotVerification> = /*#__PURE__*/ codec("BotVerification", c.readBotVerification, c.writeBotVerification)
 
 /** `starGiftAttributeModel#565251e2 flags:# crafted:flags.0?true name:string document:Document rarity:StarGiftAttributeRarity = StarGiftAttribute` */
 export interface starGiftAttributeModel {
@@ -12227,7 +12227,7 @@ export type StarGiftAttribute =
   | starGiftAttributeBackdrop
   | starGiftAttributeOriginalDetails
 /** The binary codec of the boxed type `StarGiftAttribute`. */
-export const StarGiftAttribute: TypeCodec<StarGiftAttribute> = /*#__PURE__*/ type("StarGiftAttribute", c.readStarGiftAttribute, c.writeStarGiftAttribute)
+export const StarGiftAttribute: TypeCodec<StarGiftAttribute> = /*#__PURE__*/ codec("StarGiftAttribute", c.readStarGiftAttribute, c.writeStarGiftAttribute)
 
 /** `savedStarGift#41df43fc flags:# name_hidden:flags.0?true unsaved:flags.5?true refunded:flags.9?true can_upgrade:flags.10?true pinned_to_top:flags.12?true upgrade_separate:flags.17?true from_id:flags.1?Peer date:int gift:StarGift message:flags.2?TextWithEntities msg_id:flags.3?int saved_id:flags.11?long convert_stars:flags.4?long upgrade_stars:flags.6?long can_export_at:flags.7?int transfer_stars:flags.8?long can_transfer_at:flags.13?int can_resell_at:flags.14?int collection_id:flags.15?Vector<int> prepaid_upgrade_hash:flags.16?string drop_original_details_stars:flags.18?long gift_num:flags.19?int can_craft_at:flags.20?int = SavedStarGift` */
 export interface savedStarGift {
@@ -12259,7 +12259,7 @@ export interface savedStarGift {
 
 export type SavedStarGift = savedStarGift
 /** The binary codec of the boxed type `SavedStarGift`. */
-export const SavedStarGift: TypeCodec<SavedStarGift> = /*#__PURE__*/ type("SavedStarGift", c.readSavedStarGift, c.writeSavedStarGift)
+export const SavedStarGift: TypeCodec<SavedStarGift> = /*#__PURE__*/ codec("SavedStarGift", c.readSavedStarGift, c.writeSavedStarGift)
 
 /** `inputSavedStarGiftUser#69279795 msg_id:int = InputSavedStarGift` */
 export interface inputSavedStarGiftUser {
@@ -12285,7 +12285,7 @@ export type InputSavedStarGift =
   | inputSavedStarGiftChat
   | inputSavedStarGiftSlug
 /** The binary codec of the boxed type `InputSavedStarGift`. */
-export const InputSavedStarGift: TypeCodec<InputSavedStarGift> = /*#__PURE__*/ type("InputSavedStarGift", c.readInputSavedStarGift, c.writeInputSavedStarGift)
+export const InputSavedStarGift: TypeCodec<InputSavedStarGift> = /*#__PURE__*/ codec("InputSavedStarGift", c.readInputSavedStarGift, c.writeInputSavedStarGift)
 
 /** `paidReactionPrivacyDefault#206ad49e = PaidReactionPrivacy` */
 export interface paidReactionPrivacyDefault {
@@ -12308,7 +12308,7 @@ export type PaidReactionPrivacy =
   | paidReactionPrivacyAnonymous
   | paidReactionPrivacyPeer
 /** The binary codec of the boxed type `PaidReactionPrivacy`. */
-export const PaidReactionPrivacy: TypeCodec<PaidReactionPrivacy> = /*#__PURE__*/ type("PaidReactionPrivacy", c.readPaidReactionPrivacy, c.writePaidReactionPrivacy)
+export const PaidReactionPrivacy: TypeCodec<PaidReactionPrivacy> = /*#__PURE__*/ codec("PaidReactionPrivacy", c.readPaidReactionPrivacy, c.writePaidReactionPrivacy)
 
 /** `requirementToContactEmpty#50a9839 = RequirementToContact` */
 export interface requirementToContactEmpty {
@@ -12331,7 +12331,7 @@ export type RequirementToContact =
   | requirementToContactPremium
   | requirementToContactPaidMessages
 /** The binary codec of the boxed type `RequirementToContact`. */
-export const RequirementToContact: TypeCodec<RequirementToContact> = /*#__PURE__*/ type("RequirementToContact", c.readRequirementToContact, c.writeRequirementToContact)
+export const RequirementToContact: TypeCodec<RequirementToContact> = /*#__PURE__*/ codec("RequirementToContact", c.readRequirementToContact, c.writeRequirementToContact)
 
 /** `businessBotRights#a0624cf7 flags:# reply:flags.0?true read_messages:flags.1?true delete_sent_messages:flags.2?true delete_received_messages:flags.3?true edit_name:flags.4?true edit_bio:flags.5?true edit_profile_photo:flags.6?true edit_username:flags.7?true view_gifts:flags.8?true sell_gifts:flags.9?true change_gift_settings:flags.10?true transfer_and_upgrade_gifts:flags.11?true transfer_stars:flags.12?true manage_stories:flags.13?true = BusinessBotRights` */
 export interface businessBotRights {
@@ -12354,7 +12354,7 @@ export interface businessBotRights {
 
 export type BusinessBotRights = businessBotRights
 /** The binary codec of the boxed type `BusinessBotRights`. */
-export const BusinessBotRights: TypeCodec<BusinessBotRights> = /*#__PURE__*/ type("BusinessBotRights", c.readBusinessBotRights, c.writeBusinessBotRights)
+export const BusinessBotRights: TypeCodec<BusinessBotRights> = /*#__PURE__*/ codec("BusinessBotRights", c.readBusinessBotRights, c.writeBusinessBotRights)
 
 /** `disallowedGiftsSettings#71f276c4 flags:# disallow_unlimited_stargifts:flags.0?true disallow_limited_stargifts:flags.1?true disallow_unique_stargifts:flags.2?true disallow_premium_gifts:flags.3?true disallow_stargifts_from_channels:flags.4?true = DisallowedGiftsSettings` */
 export interface disallowedGiftsSettings {
@@ -12368,7 +12368,7 @@ export interface disallowedGiftsSettings {
 
 export type DisallowedGiftsSettings = disallowedGiftsSettings
 /** The binary codec of the boxed type `DisallowedGiftsSettings`. */
-export const DisallowedGiftsSettings: TypeCodec<DisallowedGiftsSettings> = /*#__PURE__*/ type("DisallowedGiftsSettings", c.readDisallowedGiftsSettings, c.writeDisallowedGiftsSettings)
+export const DisallowedGiftsSettings: TypeCodec<DisallowedGiftsSettings> = /*#__PURE__*/ codec("DisallowedGiftsSettings", c.readDisallowedGiftsSettings, c.writeDisallowedGiftsSettings)
 
 /** `sponsoredPeer#c69708d3 flags:# random_id:bytes peer:Peer sponsor_info:flags.0?string additional_info:flags.1?string = SponsoredPeer` */
 export interface sponsoredPeer {
@@ -12381,7 +12381,7 @@ export interface sponsoredPeer {
 
 export type SponsoredPeer = sponsoredPeer
 /** The binary codec of the boxed type `SponsoredPeer`. */
-export const SponsoredPeer: TypeCodec<SponsoredPeer> = /*#__PURE__*/ type("SponsoredPeer", c.readSponsoredPeer, c.writeSponsoredPeer)
+export const SponsoredPeer: TypeCodec<SponsoredPeer> = /*#__PURE__*/ codec("SponsoredPeer", c.readSponsoredPeer, c.writeSponsoredPeer)
 
 /** `starGiftAttributeIdModel#48aaae3c document_id:long = StarGiftAttributeId` */
 export interface starGiftAttributeIdModel {
@@ -12406,7 +12406,7 @@ export type StarGiftAttributeId =
   | starGiftAttributeIdPattern
   | starGiftAttributeIdBackdrop
 /** The binary codec of the boxed type `StarGiftAttributeId`. */
-export const StarGiftAttributeId: TypeCodec<StarGiftAttributeId> = /*#__PURE__*/ type("StarGiftAttributeId", c.readStarGiftAttributeId, c.writeStarGiftAttributeId)
+export const StarGiftAttributeId: TypeCodec<StarGiftAttributeId> = /*#__PURE__*/ codec("StarGiftAttributeId", c.readStarGiftAttributeId, c.writeStarGiftAttributeId)
 
 /** `starGiftAttributeCounter#2eb1b658 attribute:StarGiftAttributeId count:int = StarGiftAttributeCounter` */
 export interface starGiftAttributeCounter {
@@ -12417,7 +12417,7 @@ export interface starGiftAttributeCounter {
 
 export type StarGiftAttributeCounter = starGiftAttributeCounter
 /** The binary codec of the boxed type `StarGiftAttributeCounter`. */
-export const StarGiftAttributeCounter: TypeCodec<StarGiftAttributeCounter> = /*#__PURE__*/ type("StarGiftAttributeCounter", c.readStarGiftAttributeCounter, c.writeStarGiftAttributeCounter)
+export const StarGiftAttributeCounter: TypeCodec<StarGiftAttributeCounter> = /*#__PURE__*/ codec("StarGiftAttributeCounter", c.readStarGiftAttributeCounter, c.writeStarGiftAttributeCounter)
 
 /** `pendingSuggestion#e7e82e12 suggestion:string title:TextWithEntities description:TextWithEntities url:string = PendingSuggestion` */
 export interface pendingSuggestion {
@@ -12430,7 +12430,7 @@ export interface pendingSuggestion {
 
 export type PendingSuggestion = pendingSuggestion
 /** The binary codec of the boxed type `PendingSuggestion`. */
-export const PendingSuggestion: TypeCodec<PendingSuggestion> = /*#__PURE__*/ type("PendingSuggestion", c.readPendingSuggestion, c.writePendingSuggestion)
+export const PendingSuggestion: TypeCodec<PendingSuggestion> = /*#__PURE__*/ codec("PendingSuggestion", c.readPendingSuggestion, c.writePendingSuggestion)
 
 /** `todoItem#cba9a52f id:int title:TextWithEntities = TodoItem` */
 export interface todoItem {
@@ -12441,7 +12441,7 @@ export interface todoItem {
 
 export type TodoItem = todoItem
 /** The binary codec of the boxed type `TodoItem`. */
-export const TodoItem: TypeCodec<TodoItem> = /*#__PURE__*/ type("TodoItem", c.readTodoItem, c.writeTodoItem)
+export const TodoItem: TypeCodec<TodoItem> = /*#__PURE__*/ codec("TodoItem", c.readTodoItem, c.writeTodoItem)
 
 /** `todoList#49b92a26 flags:# others_can_append:flags.0?true others_can_complete:flags.1?true title:TextWithEntities list:Vector<TodoItem> = TodoList` */
 export interface todoList {
@@ -12454,7 +12454,7 @@ export interface todoList {
 
 export type TodoList = todoList
 /** The binary codec of the boxed type `TodoList`. */
-export const TodoList: TypeCodec<TodoList> = /*#__PURE__*/ type("TodoList", c.readTodoList, c.writeTodoList)
+export const TodoList: TypeCodec<TodoList> = /*#__PURE__*/ codec("TodoList", c.readTodoList, c.writeTodoList)
 
 /** `todoCompletion#221bb5e4 id:int completed_by:Peer date:int = TodoCompletion` */
 export interface todoCompletion {
@@ -12466,7 +12466,7 @@ export interface todoCompletion {
 
 export type TodoCompletion = todoCompletion
 /** The binary codec of the boxed type `TodoCompletion`. */
-export const TodoCompletion: TypeCodec<TodoCompletion> = /*#__PURE__*/ type("TodoCompletion", c.readTodoCompletion, c.writeTodoCompletion)
+export const TodoCompletion: TypeCodec<TodoCompletion> = /*#__PURE__*/ codec("TodoCompletion", c.readTodoCompletion, c.writeTodoCompletion)
 
 /** `suggestedPost#e8e37e5 flags:# accepted:flags.1?true rejected:flags.2?true price:flags.3?StarsAmount schedule_date:flags.0?int = SuggestedPost` */
 export interface suggestedPost {
@@ -12479,7 +12479,7 @@ export interface suggestedPost {
 
 export type SuggestedPost = suggestedPost
 /** The binary codec of the boxed type `SuggestedPost`. */
-export const SuggestedPost: TypeCodec<SuggestedPost> = /*#__PURE__*/ type("SuggestedPost", c.readSuggestedPost, c.writeSuggestedPost)
+export const SuggestedPost: TypeCodec<SuggestedPost> = /*#__PURE__*/ codec("SuggestedPost", c.readSuggestedPost, c.writeSuggestedPost)
 
 /** `starsRating#1b0e4f07 flags:# level:int current_level_stars:long stars:long next_level_stars:flags.0?long = StarsRating` */
 export interface starsRating {
@@ -12492,7 +12492,7 @@ export interface starsRating {
 
 export type StarsRating = starsRating
 /** The binary codec of the boxed type `StarsRating`. */
-export const StarsRating: TypeCodec<StarsRating> = /*#__PURE__*/ type("StarsRating", c.readStarsRating, c.writeStarsRating)
+export const StarsRating: TypeCodec<StarsRating> = /*#__PURE__*/ codec("StarsRating", c.readStarsRating, c.writeStarsRating)
 
 /** `starGiftCollection#9d6b13b0 flags:# collection_id:int title:string icon:flags.0?Document gifts_count:int hash:long = StarGiftCollection` */
 export interface starGiftCollection {
@@ -12506,7 +12506,7 @@ export interface starGiftCollection {
 
 export type StarGiftCollection = starGiftCollection
 /** The binary codec of the boxed type `StarGiftCollection`. */
-export const StarGiftCollection: TypeCodec<StarGiftCollection> = /*#__PURE__*/ type("StarGiftCollection", c.readStarGiftCollection, c.writeStarGiftCollection)
+export const StarGiftCollection: TypeCodec<StarGiftCollection> = /*#__PURE__*/ codec("StarGiftCollection", c.readStarGiftCollection, c.writeStarGiftCollection)
 
 /** `storyAlbum#9325705a flags:# album_id:int title:string icon_photo:flags.0?Photo icon_video:flags.1?Document = StoryAlbum` */
 export interface storyAlbum {
@@ -12519,7 +12519,7 @@ export interface storyAlbum {
 
 export type StoryAlbum = storyAlbum
 /** The binary codec of the boxed type `StoryAlbum`. */
-export const StoryAlbum: TypeCodec<StoryAlbum> = /*#__PURE__*/ type("StoryAlbum", c.readStoryAlbum, c.writeStoryAlbum)
+export const StoryAlbum: TypeCodec<StoryAlbum> = /*#__PURE__*/ codec("StoryAlbum", c.readStoryAlbum, c.writeStoryAlbum)
 
 /** `searchPostsFlood#3e0b5b6a flags:# query_is_free:flags.0?true total_daily:int remains:int wait_till:flags.1?int stars_amount:long = SearchPostsFlood` */
 export interface searchPostsFlood {
@@ -12533,7 +12533,7 @@ export interface searchPostsFlood {
 
 export type SearchPostsFlood = searchPostsFlood
 /** The binary codec of the boxed type `SearchPostsFlood`. */
-export const SearchPostsFlood: TypeCodec<SearchPostsFlood> = /*#__PURE__*/ type("SearchPostsFlood", c.readSearchPostsFlood, c.writeSearchPostsFlood)
+export const SearchPostsFlood: TypeCodec<SearchPostsFlood> = /*#__PURE__*/ codec("SearchPostsFlood", c.readSearchPostsFlood, c.writeSearchPostsFlood)
 
 /** `profileTabPosts#b98cd696 = ProfileTab` */
 export interface profileTabPosts {
@@ -12585,7 +12585,7 @@ export type ProfileTab =
   | profileTabLinks
   | profileTabGifs
 /** The binary codec of the boxed type `ProfileTab`. */
-export const ProfileTab: TypeCodec<ProfileTab> = /*#__PURE__*/ type("ProfileTab", c.readProfileTab, c.writeProfileTab)
+export const ProfileTab: TypeCodec<ProfileTab> = /*#__PURE__*/ codec("ProfileTab", c.readProfileTab, c.writeProfileTab)
 
 /** `inputChatThemeEmpty#83268483 = InputChatTheme` */
 export interface inputChatThemeEmpty {
@@ -12609,7 +12609,7 @@ export type InputChatTheme =
   | inputChatTheme
   | inputChatThemeUniqueGift
 /** The binary codec of the boxed type `InputChatTheme`. */
-export const InputChatTheme: TypeCodec<InputChatTheme> = /*#__PURE__*/ type("InputChatTheme", c.readInputChatTheme, c.writeInputChatTheme)
+export const InputChatTheme: TypeCodec<InputChatTheme> = /*#__PURE__*/ codec("InputChatTheme", c.readInputChatTheme, c.writeInputChatTheme)
 
 /** `starGiftUpgradePrice#99ea331d date:int upgrade_stars:long = StarGiftUpgradePrice` */
 export interface starGiftUpgradePrice {
@@ -12620,7 +12620,7 @@ export interface starGiftUpgradePrice {
 
 export type StarGiftUpgradePrice = starGiftUpgradePrice
 /** The binary codec of the boxed type `StarGiftUpgradePrice`. */
-export const StarGiftUpgradePrice: TypeCodec<StarGiftUpgradePrice> = /*#__PURE__*/ type("StarGiftUpgradePrice", c.readStarGiftUpgradePrice, c.writeStarGiftUpgradePrice)
+export const StarGiftUpgradePrice: TypeCodec<StarGiftUpgradePrice> = /*#__PURE__*/ codec("StarGiftUpgradePrice", c.readStarGiftUpgradePrice, c.writeStarGiftUpgradePrice)
 
 /** `groupCallMessage#1a8afc7e flags:# from_admin:flags.1?true id:int from_id:Peer date:int message:TextWithEntities paid_message_stars:flags.0?long = GroupCallMessage` */
 export interface groupCallMessage {
@@ -12635,7 +12635,7 @@ export interface groupCallMessage {
 
 export type GroupCallMessage = groupCallMessage
 /** The binary codec of the boxed type `GroupCallMessage`. */
-export const GroupCallMessage: TypeCodec<GroupCallMessage> = /*#__PURE__*/ type("GroupCallMessage", c.readGroupCallMessage, c.writeGroupCallMessage)
+export const GroupCallMessage: TypeCodec<GroupCallMessage> = /*#__PURE__*/ codec("GroupCallMessage", c.readGroupCallMessage, c.writeGroupCallMessage)
 
 /** `groupCallDonor#ee430c85 flags:# top:flags.0?true my:flags.1?true peer_id:flags.3?Peer stars:long = GroupCallDonor` */
 export interface groupCallDonor {
@@ -12648,7 +12648,7 @@ export interface groupCallDonor {
 
 export type GroupCallDonor = groupCallDonor
 /** The binary codec of the boxed type `GroupCallDonor`. */
-export const GroupCallDonor: TypeCodec<GroupCallDonor> = /*#__PURE__*/ type("GroupCallDonor", c.readGroupCallDonor, c.writeGroupCallDonor)
+export const GroupCallDonor: TypeCodec<GroupCallDonor> = /*#__PURE__*/ codec("GroupCallDonor", c.readGroupCallDonor, c.writeGroupCallDonor)
 
 /** `recentStory#711d692d flags:# live:flags.0?true max_id:flags.1?int = RecentStory` */
 export interface recentStory {
@@ -12659,7 +12659,7 @@ export interface recentStory {
 
 export type RecentStory = recentStory
 /** The binary codec of the boxed type `RecentStory`. */
-export const RecentStory: TypeCodec<RecentStory> = /*#__PURE__*/ type("RecentStory", c.readRecentStory, c.writeRecentStory)
+export const RecentStory: TypeCodec<RecentStory> = /*#__PURE__*/ codec("RecentStory", c.readRecentStory, c.writeRecentStory)
 
 /** `auctionBidLevel#310240cc pos:int amount:long date:int = AuctionBidLevel` */
 export interface auctionBidLevel {
@@ -12671,7 +12671,7 @@ export interface auctionBidLevel {
 
 export type AuctionBidLevel = auctionBidLevel
 /** The binary codec of the boxed type `AuctionBidLevel`. */
-export const AuctionBidLevel: TypeCodec<AuctionBidLevel> = /*#__PURE__*/ type("AuctionBidLevel", c.readAuctionBidLevel, c.writeAuctionBidLevel)
+export const AuctionBidLevel: TypeCodec<AuctionBidLevel> = /*#__PURE__*/ codec("AuctionBidLevel", c.readAuctionBidLevel, c.writeAuctionBidLevel)
 
 /** `starGiftAuctionStateNotModified#fe333952 = StarGiftAuctionState` */
 export interface starGiftAuctionStateNotModified {
@@ -12711,7 +12711,7 @@ export type StarGiftAuctionState =
   | starGiftAuctionState
   | starGiftAuctionStateFinished
 /** The binary codec of the boxed type `StarGiftAuctionState`. */
-export const StarGiftAuctionState: TypeCodec<StarGiftAuctionState> = /*#__PURE__*/ type("StarGiftAuctionState", c.readStarGiftAuctionState, c.writeStarGiftAuctionState)
+export const StarGiftAuctionState: TypeCodec<StarGiftAuctionState> = /*#__PURE__*/ codec("StarGiftAuctionState", c.readStarGiftAuctionState, c.writeStarGiftAuctionState)
 
 /** `starGiftAuctionUserState#2eeed1c4 flags:# returned:flags.1?true bid_amount:flags.0?long bid_date:flags.0?int min_bid_amount:flags.0?long bid_peer:flags.0?Peer acquired_count:int = StarGiftAuctionUserState` */
 export interface starGiftAuctionUserState {
@@ -12726,7 +12726,7 @@ export interface starGiftAuctionUserState {
 
 export type StarGiftAuctionUserState = starGiftAuctionUserState
 /** The binary codec of the boxed type `StarGiftAuctionUserState`. */
-export const StarGiftAuctionUserState: TypeCodec<StarGiftAuctionUserState> = /*#__PURE__*/ type("StarGiftAuctionUserState", c.readStarGiftAuctionUserState, c.writeStarGiftAuctionUserState)
+export const StarGiftAuctionUserState: TypeCodec<StarGiftAuctionUserState> = /*#__PURE__*/ codec("StarGiftAuctionUserState", c.readStarGiftAuctionUserState, c.writeStarGiftAuctionUserState)
 
 /** `starGiftAuctionAcquiredGift#42b00348 flags:# name_hidden:flags.0?true peer:Peer date:int bid_amount:long round:int pos:int message:flags.1?TextWithEntities gift_num:flags.2?int = StarGiftAuctionAcquiredGift` */
 export interface starGiftAuctionAcquiredGift {
@@ -12743,7 +12743,7 @@ export interface starGiftAuctionAcquiredGift {
 
 export type StarGiftAuctionAcquiredGift = starGiftAuctionAcquiredGift
 /** The binary codec of the boxed type `StarGiftAuctionAcquiredGift`. */
-export const StarGiftAuctionAcquiredGift: TypeCodec<StarGiftAuctionAcquiredGift> = /*#__PURE__*/ type("StarGiftAuctionAcquiredGift", c.readStarGiftAuctionAcquiredGift, c.writeStarGiftAuctionAcquiredGift)
+export const StarGiftAuctionAcquiredGift: TypeCodec<StarGiftAuctionAcquiredGift> = /*#__PURE__*/ codec("StarGiftAuctionAcquiredGift", c.readStarGiftAuctionAcquiredGift, c.writeStarGiftAuctionAcquiredGift)
 
 /** `starGiftActiveAuctionState#d31bc45d gift:StarGift state:StarGiftAuctionState user_state:StarGiftAuctionUserState = StarGiftActiveAuctionState` */
 export interface starGiftActiveAuctionState {
@@ -12755,7 +12755,7 @@ export interface starGiftActiveAuctionState {
 
 export type StarGiftActiveAuctionState = starGiftActiveAuctionState
 /** The binary codec of the boxed type `StarGiftActiveAuctionState`. */
-export const StarGiftActiveAuctionState: TypeCodec<StarGiftActiveAuctionState> = /*#__PURE__*/ type("StarGiftActiveAuctionState", c.readStarGiftActiveAuctionState, c.writeStarGiftActiveAuctionState)
+export const StarGiftActiveAuctionState: TypeCodec<StarGiftActiveAuctionState> = /*#__PURE__*/ codec("StarGiftActiveAuctionState", c.readStarGiftActiveAuctionState, c.writeStarGiftActiveAuctionState)
 
 /** `inputStarGiftAuction#2e16c98 gift_id:long = InputStarGiftAuction` */
 export interface inputStarGiftAuction {
@@ -12773,7 +12773,7 @@ export type InputStarGiftAuction =
   | inputStarGiftAuction
   | inputStarGiftAuctionSlug
 /** The binary codec of the boxed type `InputStarGiftAuction`. */
-export const InputStarGiftAuction: TypeCodec<InputStarGiftAuction> = /*#__PURE__*/ type("InputStarGiftAuction", c.readInputStarGiftAuction, c.writeInputStarGiftAuction)
+export const InputStarGiftAuction: TypeCodec<InputStarGiftAuction> = /*#__PURE__*/ codec("InputStarGiftAuction", c.readInputStarGiftAuction, c.writeInputStarGiftAuction)
 
 /** `passkey#98613ebf flags:# id:string name:string date:int software_emoji_id:flags.0?long last_usage_date:flags.1?int = Passkey` */
 export interface passkey {
@@ -12787,7 +12787,7 @@ export interface passkey {
 
 export type Passkey = passkey
 /** The binary codec of the boxed type `Passkey`. */
-export const Passkey: TypeCodec<Passkey> = /*#__PURE__*/ type("Passkey", c.readPasskey, c.writePasskey)
+export const Passkey: TypeCodec<Passkey> = /*#__PURE__*/ codec("Passkey", c.readPasskey, c.writePasskey)
 
 /** `inputPasskeyResponseRegister#3e63935c client_data:DataJSON attestation_data:bytes = InputPasskeyResponse` */
 export interface inputPasskeyResponseRegister {
@@ -12809,7 +12809,7 @@ export type InputPasskeyResponse =
   | inputPasskeyResponseRegister
   | inputPasskeyResponseLogin
 /** The binary codec of the boxed type `InputPasskeyResponse`. */
-export const InputPasskeyResponse: TypeCodec<InputPasskeyResponse> = /*#__PURE__*/ type("InputPasskeyResponse", c.readInputPasskeyResponse, c.writeInputPasskeyResponse)
+export const InputPasskeyResponse: TypeCodec<InputPasskeyResponse> = /*#__PURE__*/ codec("InputPasskeyResponse", c.readInputPasskeyResponse, c.writeInputPasskeyResponse)
 
 /** `inputPasskeyCredentialPublicKey#3c27b78f id:string raw_id:string response:InputPasskeyResponse = InputPasskeyCredential` */
 export interface inputPasskeyCredentialPublicKey {
@@ -12829,7 +12829,7 @@ export type InputPasskeyCredential =
   | inputPasskeyCredentialPublicKey
   | inputPasskeyCredentialFirebasePNV
 /** The binary codec of the boxed type `InputPasskeyCredential`. */
-export const InputPasskeyCredential: TypeCodec<InputPasskeyCredential> = /*#__PURE__*/ type("InputPasskeyCredential", c.readInputPasskeyCredential, c.writeInputPasskeyCredential)
+export const InputPasskeyCredential: TypeCodec<InputPasskeyCredential> = /*#__PURE__*/ codec("InputPasskeyCredential", c.readInputPasskeyCredential, c.writeInputPasskeyCredential)
 
 /** `starGiftBackground#aff56398 center_color:int edge_color:int text_color:int = StarGiftBackground` */
 export interface starGiftBackground {
@@ -12841,7 +12841,7 @@ export interface starGiftBackground {
 
 export type StarGiftBackground = starGiftBackground
 /** The binary codec of the boxed type `StarGiftBackground`. */
-export const StarGiftBackground: TypeCodec<StarGiftBackground> = /*#__PURE__*/ type("StarGiftBackground", c.readStarGiftBackground, c.writeStarGiftBackground)
+export const StarGiftBackground: TypeCodec<StarGiftBackground> = /*#__PURE__*/ codec("StarGiftBackground", c.readStarGiftBackground, c.writeStarGiftBackground)
 
 /** `starGiftAuctionRound#3aae0528 num:int duration:int = StarGiftAuctionRound` */
 export interface starGiftAuctionRound {
@@ -12863,7 +12863,7 @@ export type StarGiftAuctionRound =
   | starGiftAuctionRound
   | starGiftAuctionRoundExtendable
 /** The binary codec of the boxed type `StarGiftAuctionRound`. */
-export const StarGiftAuctionRound: TypeCodec<StarGiftAuctionRound> = /*#__PURE__*/ type("StarGiftAuctionRound", c.readStarGiftAuctionRound, c.writeStarGiftAuctionRound)
+export const StarGiftAuctionRound: TypeCodec<StarGiftAuctionRound> = /*#__PURE__*/ codec("StarGiftAuctionRound", c.readStarGiftAuctionRound, c.writeStarGiftAuctionRound)
 
 /** `starGiftAttributeRarity#36437737 permille:int = StarGiftAttributeRarity` */
 export interface starGiftAttributeRarity {
@@ -12898,7 +12898,7 @@ export type StarGiftAttributeRarity =
   | starGiftAttributeRarityEpic
   | starGiftAttributeRarityLegendary
 /** The binary codec of the boxed type `StarGiftAttributeRarity`. */
-export const StarGiftAttributeRarity: TypeCodec<StarGiftAttributeRarity> = /*#__PURE__*/ type("StarGiftAttributeRarity", c.readStarGiftAttributeRarity, c.writeStarGiftAttributeRarity)
+export const StarGiftAttributeRarity: TypeCodec<StarGiftAttributeRarity> = /*#__PURE__*/ codec("StarGiftAttributeRarity", c.readStarGiftAttributeRarity, c.writeStarGiftAttributeRarity)
 
 /** `keyboardButtonStyle#4fdd3430 flags:# bg_primary:flags.0?true bg_danger:flags.1?true bg_success:flags.2?true icon:flags.3?long = KeyboardButtonStyle` */
 export interface keyboardButtonStyle {
@@ -12911,7 +12911,7 @@ export interface keyboardButtonStyle {
 
 export type KeyboardButtonStyle = keyboardButtonStyle
 /** The binary codec of the boxed type `KeyboardButtonStyle`. */
-export const KeyboardButtonStyle: TypeCodec<KeyboardButtonStyle> = /*#__PURE__*/ type("KeyboardButtonStyle", c.readKeyboardButtonStyle, c.writeKeyboardButtonStyle)
+export const KeyboardButtonStyle: TypeCodec<KeyboardButtonStyle> = /*#__PURE__*/ codec("KeyboardButtonStyle", c.readKeyboardButtonStyle, c.writeKeyboardButtonStyle)
 
 /** `inputMessageReadMetric#402b4495 msg_id:int view_id:long time_in_view_ms:int active_time_in_view_ms:int height_to_viewport_ratio_permille:int seen_range_ratio_permille:int = InputMessageReadMetric` */
 export interface inputMessageReadMetric {
@@ -12926,7 +12926,7 @@ export interface inputMessageReadMetric {
 
 export type InputMessageReadMetric = inputMessageReadMetric
 /** The binary codec of the boxed type `InputMessageReadMetric`. */
-export const InputMessageReadMetric: TypeCodec<InputMessageReadMetric> = /*#__PURE__*/ type("InputMessageReadMetric", c.readInputMessageReadMetric, c.writeInputMessageReadMetric)
+export const InputMessageReadMetric: TypeCodec<InputMessageReadMetric> = /*#__PURE__*/ codec("InputMessageReadMetric", c.readInputMessageReadMetric, c.writeInputMessageReadMetric)
 
 /** `inputAiComposeToneDefault#1fe9a9bf tone:string = InputAiComposeTone` */
 export interface inputAiComposeToneDefault {
@@ -12952,7 +12952,7 @@ export type InputAiComposeTone =
   | inputAiComposeToneID
   | inputAiComposeToneSlug
 /** The binary codec of the boxed type `InputAiComposeTone`. */
-export const InputAiComposeTone: TypeCodec<InputAiComposeTone> = /*#__PURE__*/ type("InputAiComposeTone", c.readInputAiComposeTone, c.writeInputAiComposeTone)
+export const InputAiComposeTone: TypeCodec<InputAiComposeTone> = /*#__PURE__*/ codec("InputAiComposeTone", c.readInputAiComposeTone, c.writeInputAiComposeTone)
 
 /** `aiComposeTone#cff63ea9 flags:# creator:flags.0?true id:long access_hash:long slug:string title:string emoji_id:flags.1?long prompt:flags.4?string installs_count:flags.2?int author_id:flags.3?long example_english:flags.5?AiComposeToneExample = AiComposeTone` */
 export interface aiComposeTone {
@@ -12981,7 +12981,7 @@ export type AiComposeTone =
   | aiComposeTone
   | aiComposeToneDefault
 /** The binary codec of the boxed type `AiComposeTone`. */
-export const AiComposeTone: TypeCodec<AiComposeTone> = /*#__PURE__*/ type("AiComposeTone", c.readAiComposeTone, c.writeAiComposeTone)
+export const AiComposeTone: TypeCodec<AiComposeTone> = /*#__PURE__*/ codec("AiComposeTone", c.readAiComposeTone, c.writeAiComposeTone)
 
 /** `aiComposeToneExample#f1d628ec from:TextWithEntities to:TextWithEntities = AiComposeToneExample` */
 export interface aiComposeToneExample {
@@ -12992,7 +12992,7 @@ export interface aiComposeToneExample {
 
 export type AiComposeToneExample = aiComposeToneExample
 /** The binary codec of the boxed type `AiComposeToneExample`. */
-export const AiComposeToneExample: TypeCodec<AiComposeToneExample> = /*#__PURE__*/ type("AiComposeToneExample", c.readAiComposeToneExample, c.writeAiComposeToneExample)
+export const AiComposeToneExample: TypeCodec<AiComposeToneExample> = /*#__PURE__*/ codec("AiComposeToneExample", c.readAiComposeToneExample, c.writeAiComposeToneExample)
 
 /** `joinChatBotResultApproved#ae152a69 = JoinChatBotResult` */
 export interface joinChatBotResultApproved {
@@ -13021,7 +13021,7 @@ export type JoinChatBotResult =
   | joinChatBotResultQueued
   | joinChatBotResultWebView
 /** The binary codec of the boxed type `JoinChatBotResult`. */
-export const JoinChatBotResult: TypeCodec<JoinChatBotResult> = /*#__PURE__*/ type("JoinChatBotResult", c.readJoinChatBotResult, c.writeJoinChatBotResult)
+export const JoinChatBotResult: TypeCodec<JoinChatBotResult> = /*#__PURE__*/ codec("JoinChatBotResult", c.readJoinChatBotResult, c.writeJoinChatBotResult)
 
 /** `webDomainException#933ca597 flags:# domain:string url:string title:string favicon:flags.0?long = WebDomainException` */
 export interface webDomainException {
@@ -13034,7 +13034,7 @@ export interface webDomainException {
 
 export type WebDomainException = webDomainException
 /** The binary codec of the boxed type `WebDomainException`. */
-export const WebDomainException: TypeCodec<WebDomainException> = /*#__PURE__*/ type("WebDomainException", c.readWebDomainException, c.writeWebDomainException)
+export const WebDomainException: TypeCodec<WebDomainException> = /*#__PURE__*/ codec("WebDomainException", c.readWebDomainException, c.writeWebDomainException)
 
 /** `inputRichFilePhoto#9b00622b id:string photo:InputPhoto = InputRichFile` */
 export interface inputRichFilePhoto {
@@ -13054,7 +13054,7 @@ export type InputRichFile =
   | inputRichFilePhoto
   | inputRichFileDocument
 /** The binary codec of the boxed type `InputRichFile`. */
-export const InputRichFile: TypeCodec<InputRichFile> = /*#__PURE__*/ type("InputRichFile", c.readInputRichFile, c.writeInputRichFile)
+export const InputRichFile: TypeCodec<InputRichFile> = /*#__PURE__*/ codec("InputRichFile", c.readInputRichFile, c.writeInputRichFile)
 
 /** `inputRichMessage#e4c449fc flags:# rtl:flags.0?true noautolink:flags.1?true blocks:Vector<PageBlock> photos:flags.2?Vector<InputPhoto> documents:flags.3?Vector<InputDocument> users:flags.4?Vector<InputUser> = InputRichMessage` */
 export interface inputRichMessage {
@@ -13090,7 +13090,7 @@ export type InputRichMessage =
   | inputRichMessageHTML
   | inputRichMessageMarkdown
 /** The binary codec of the boxed type `InputRichMessage`. */
-export const InputRichMessage: TypeCodec<InputRichMessage> = /*#__PURE__*/ type("InputRichMessage", c.readInputRichMessage, c.writeInputRichMessage)
+export const InputRichMessage: TypeCodec<InputRichMessage> = /*#__PURE__*/ codec("InputRichMessage", c.readInputRichMessage, c.writeInputRichMessage)
 
 /** `richMessage#baf39d8b flags:# rtl:flags.0?true part:flags.1?true blocks:Vector<PageBlock> photos:Vector<Photo> documents:Vector<Document> = RichMessage` */
 export interface richMessage {
@@ -13104,7 +13104,7 @@ export interface richMessage {
 
 export type RichMessage = richMessage
 /** The binary codec of the boxed type `RichMessage`. */
-export const RichMessage: TypeCodec<RichMessage> = /*#__PURE__*/ type("RichMessage", c.readRichMessage, c.writeRichMessage)
+export const RichMessage: TypeCodec<RichMessage> = /*#__PURE__*/ codec("RichMessage", c.readRichMessage, c.writeRichMessage)
 
 // ----- methods
 

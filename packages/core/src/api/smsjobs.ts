@@ -14,8 +14,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `smsjobs.eligibleToJoin#dc8b44cf terms_url:string monthly_sent_sms:int = smsjobs.EligibilityToJoin` */
 export interface eligibleToJoin {
@@ -26,7 +26,7 @@ export interface eligibleToJoin {
 
 export type EligibilityToJoin = eligibleToJoin
 /** The binary codec of the boxed type `smsjobs.EligibilityToJoin`. */
-export const EligibilityToJoin: TypeCodec<EligibilityToJoin> = /*#__PURE__*/ type("smsjobs.EligibilityToJoin", c.readEligibilityToJoin, c.writeEligibilityToJoin)
+export const EligibilityToJoin: TypeCodec<EligibilityToJoin> = /*#__PURE__*/ codec("smsjobs.EligibilityToJoin", c.readEligibilityToJoin, c.writeEligibilityToJoin)
 
 /** `smsjobs.status#2aee9191 flags:# allow_international:flags.0?true recent_sent:int recent_since:int recent_remains:int total_sent:int total_since:int last_gift_slug:flags.1?string terms_url:string = smsjobs.Status` */
 export interface status {
@@ -43,7 +43,7 @@ export interface status {
 
 export type Status = status
 /** The binary codec of the boxed type `smsjobs.Status`. */
-export const Status: TypeCodec<Status> = /*#__PURE__*/ type("smsjobs.Status", c.readStatus, c.writeStatus)
+export const Status: TypeCodec<Status> = /*#__PURE__*/ codec("smsjobs.Status", c.readStatus, c.writeStatus)
 
 // ----- methods
 

@@ -13,8 +13,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `stats.broadcastStats#396ca5fc period:StatsDateRangeDays followers:StatsAbsValueAndPrev views_per_post:StatsAbsValueAndPrev shares_per_post:StatsAbsValueAndPrev reactions_per_post:StatsAbsValueAndPrev views_per_story:StatsAbsValueAndPrev shares_per_story:StatsAbsValueAndPrev reactions_per_story:StatsAbsValueAndPrev enabled_notifications:StatsPercentValue growth_graph:StatsGraph followers_graph:StatsGraph mute_graph:StatsGraph top_hours_graph:StatsGraph interactions_graph:StatsGraph iv_interactions_graph:StatsGraph views_by_source_graph:StatsGraph new_followers_by_source_graph:StatsGraph languages_graph:StatsGraph reactions_by_emotion_graph:StatsGraph story_interactions_graph:StatsGraph story_reactions_by_emotion_graph:StatsGraph recent_posts_interactions:Vector<PostInteractionCounters> = stats.BroadcastStats` */
 export interface broadcastStats {
@@ -45,7 +45,7 @@ export interface broadcastStats {
 
 export type BroadcastStats = broadcastStats
 /** The binary codec of the boxed type `stats.BroadcastStats`. */
-export const BroadcastStats: TypeCodec<BroadcastStats> = /*#__PURE__*/ type("stats.BroadcastStats", c.readBroadcastStats, c.writeBroadcastStats)
+export const BroadcastStats: TypeCodec<BroadcastStats> = /*#__PURE__*/ codec("stats.BroadcastStats", c.readBroadcastStats, c.writeBroadcastStats)
 
 /** `stats.megagroupStats#ef7ff916 period:StatsDateRangeDays members:StatsAbsValueAndPrev messages:StatsAbsValueAndPrev viewers:StatsAbsValueAndPrev posters:StatsAbsValueAndPrev growth_graph:StatsGraph members_graph:StatsGraph new_members_by_source_graph:StatsGraph languages_graph:StatsGraph messages_graph:StatsGraph actions_graph:StatsGraph top_hours_graph:StatsGraph weekdays_graph:StatsGraph top_posters:Vector<StatsGroupTopPoster> top_admins:Vector<StatsGroupTopAdmin> top_inviters:Vector<StatsGroupTopInviter> users:Vector<User> = stats.MegagroupStats` */
 export interface megagroupStats {
@@ -71,7 +71,7 @@ export interface megagroupStats {
 
 export type MegagroupStats = megagroupStats
 /** The binary codec of the boxed type `stats.MegagroupStats`. */
-export const MegagroupStats: TypeCodec<MegagroupStats> = /*#__PURE__*/ type("stats.MegagroupStats", c.readMegagroupStats, c.writeMegagroupStats)
+export const MegagroupStats: TypeCodec<MegagroupStats> = /*#__PURE__*/ codec("stats.MegagroupStats", c.readMegagroupStats, c.writeMegagroupStats)
 
 /** `stats.messageStats#7fe91c14 views_graph:StatsGraph reactions_by_emotion_graph:StatsGraph = stats.MessageStats` */
 export interface messageStats {
@@ -82,7 +82,7 @@ export interface messageStats {
 
 export type MessageStats = messageStats
 /** The binary codec of the boxed type `stats.MessageStats`. */
-export const MessageStats: TypeCodec<MessageStats> = /*#__PURE__*/ type("stats.MessageStats", c.readMessageStats, c.writeMessageStats)
+export const MessageStats: TypeCodec<MessageStats> = /*#__PURE__*/ codec("stats.MessageStats", c.readMessageStats, c.writeMessageStats)
 
 /** `stats.storyStats#50cd067c views_graph:StatsGraph reactions_by_emotion_graph:StatsGraph = stats.StoryStats` */
 export interface storyStats {
@@ -93,7 +93,7 @@ export interface storyStats {
 
 export type StoryStats = storyStats
 /** The binary codec of the boxed type `stats.StoryStats`. */
-export const StoryStats: TypeCodec<StoryStats> = /*#__PURE__*/ type("stats.StoryStats", c.readStoryStats, c.writeStoryStats)
+export const StoryStats: TypeCodec<StoryStats> = /*#__PURE__*/ codec("stats.StoryStats", c.readStoryStats, c.writeStoryStats)
 
 /** `stats.publicForwards#93037e20 flags:# count:int forwards:Vector<PublicForward> next_offset:flags.0?string chats:Vector<Chat> users:Vector<User> = stats.PublicForwards` */
 export interface publicForwards {
@@ -107,7 +107,7 @@ export interface publicForwards {
 
 export type PublicForwards = publicForwards
 /** The binary codec of the boxed type `stats.PublicForwards`. */
-export const PublicForwards: TypeCodec<PublicForwards> = /*#__PURE__*/ type("stats.PublicForwards", c.readPublicForwards, c.writePublicForwards)
+export const PublicForwards: TypeCodec<PublicForwards> = /*#__PURE__*/ codec("stats.PublicForwards", c.readPublicForwards, c.writePublicForwards)
 
 /** `stats.pollStats#2999beed votes_graph:StatsGraph = stats.PollStats` */
 export interface pollStats {
@@ -117,7 +117,7 @@ export interface pollStats {
 
 export type PollStats = pollStats
 /** The binary codec of the boxed type `stats.PollStats`. */
-export const PollStats: TypeCodec<PollStats> = /*#__PURE__*/ type("stats.PollStats", c.readPollStats, c.writePollStats)
+export const PollStats: TypeCodec<PollStats> = /*#__PURE__*/ codec("stats.PollStats", c.readPollStats, c.writePollStats)
 
 // ----- methods
 

@@ -15,8 +15,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `stickers.suggestedShortName#85fea03f short_name:string = stickers.SuggestedShortName` */
 export interface suggestedShortName {
@@ -26,7 +26,7 @@ export interface suggestedShortName {
 
 export type SuggestedShortName = suggestedShortName
 /** The binary codec of the boxed type `stickers.SuggestedShortName`. */
-export const SuggestedShortName: TypeCodec<SuggestedShortName> = /*#__PURE__*/ type("stickers.SuggestedShortName", c.readSuggestedShortName, c.writeSuggestedShortName)
+export const SuggestedShortName: TypeCodec<SuggestedShortName> = /*#__PURE__*/ codec("stickers.SuggestedShortName", c.readSuggestedShortName, c.writeSuggestedShortName)
 
 // ----- methods
 

@@ -9,7 +9,7 @@
  */
 import * as c from "../internal/api/storage.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 
 /** `storage.fileUnknown#aa963b05 = storage.FileType` */
 export interface fileUnknown {
@@ -73,4 +73,4 @@ export type FileType =
   | fileMp4
   | fileWebp
 /** The binary codec of the boxed type `storage.FileType`. */
-export const FileType: TypeCodec<FileType> = /*#__PURE__*/ type("storage.FileType", c.readFileType, c.writeFileType)
+export const FileType: TypeCodec<FileType> = /*#__PURE__*/ codec("storage.FileType", c.readFileType, c.writeFileType)

@@ -16,8 +16,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `stories.allStoriesNotModified#1158fe3e flags:# state:string stealth_mode:StoriesStealthMode = stories.AllStories` */
 export interface allStoriesNotModified {
@@ -42,7 +42,7 @@ export type AllStories =
   | allStoriesNotModified
   | allStories
 /** The binary codec of the boxed type `stories.AllStories`. */
-export const AllStories: TypeCodec<AllStories> = /*#__PURE__*/ type("stories.AllStories", c.readAllStories, c.writeAllStories)
+export const AllStories: TypeCodec<AllStories> = /*#__PURE__*/ codec("stories.AllStories", c.readAllStories, c.writeAllStories)
 
 /** `stories.stories#63c3dd0a flags:# count:int stories:Vector<StoryItem> pinned_to_top:flags.0?Vector<int> chats:Vector<Chat> users:Vector<User> = stories.Stories` */
 export interface stories {
@@ -56,7 +56,7 @@ export interface stories {
 
 export type Stories = stories
 /** The binary codec of the boxed type `stories.Stories`. */
-export const Stories: TypeCodec<Stories> = /*#__PURE__*/ type("stories.Stories", c.readStories, c.writeStories)
+export const Stories: TypeCodec<Stories> = /*#__PURE__*/ codec("stories.Stories", c.readStories, c.writeStories)
 
 /** `stories.storyViewsList#59d78fc5 flags:# count:int views_count:int forwards_count:int reactions_count:int views:Vector<StoryView> chats:Vector<Chat> users:Vector<User> next_offset:flags.0?string = stories.StoryViewsList` */
 export interface storyViewsList {
@@ -73,7 +73,7 @@ export interface storyViewsList {
 
 export type StoryViewsList = storyViewsList
 /** The binary codec of the boxed type `stories.StoryViewsList`. */
-export const StoryViewsList: TypeCodec<StoryViewsList> = /*#__PURE__*/ type("stories.StoryViewsList", c.readStoryViewsList, c.writeStoryViewsList)
+export const StoryViewsList: TypeCodec<StoryViewsList> = /*#__PURE__*/ codec("stories.StoryViewsList", c.readStoryViewsList, c.writeStoryViewsList)
 
 /** `stories.storyViews#de9eed1d views:Vector<StoryViews> users:Vector<User> = stories.StoryViews` */
 export interface storyViews {
@@ -84,7 +84,7 @@ export interface storyViews {
 
 export type StoryViews = storyViews
 /** The binary codec of the boxed type `stories.StoryViews`. */
-export const StoryViews: TypeCodec<StoryViews> = /*#__PURE__*/ type("stories.StoryViews", c.readStoryViews, c.writeStoryViews)
+export const StoryViews: TypeCodec<StoryViews> = /*#__PURE__*/ codec("stories.StoryViews", c.readStoryViews, c.writeStoryViews)
 
 /** `stories.peerStories#cae68768 stories:PeerStories chats:Vector<Chat> users:Vector<User> = stories.PeerStories` */
 export interface peerStories {
@@ -96,7 +96,7 @@ export interface peerStories {
 
 export type PeerStories = peerStories
 /** The binary codec of the boxed type `stories.PeerStories`. */
-export const PeerStories: TypeCodec<PeerStories> = /*#__PURE__*/ type("stories.PeerStories", c.readPeerStories, c.writePeerStories)
+export const PeerStories: TypeCodec<PeerStories> = /*#__PURE__*/ codec("stories.PeerStories", c.readPeerStories, c.writePeerStories)
 
 /** `stories.storyReactionsList#aa5f789c flags:# count:int reactions:Vector<StoryReaction> chats:Vector<Chat> users:Vector<User> next_offset:flags.0?string = stories.StoryReactionsList` */
 export interface storyReactionsList {
@@ -110,7 +110,7 @@ export interface storyReactionsList {
 
 export type StoryReactionsList = storyReactionsList
 /** The binary codec of the boxed type `stories.StoryReactionsList`. */
-export const StoryReactionsList: TypeCodec<StoryReactionsList> = /*#__PURE__*/ type("stories.StoryReactionsList", c.readStoryReactionsList, c.writeStoryReactionsList)
+export const StoryReactionsList: TypeCodec<StoryReactionsList> = /*#__PURE__*/ codec("stories.StoryReactionsList", c.readStoryReactionsList, c.writeStoryReactionsList)
 
 /** `stories.foundStories#e2de7737 flags:# count:int stories:Vector<FoundStory> next_offset:flags.0?string chats:Vector<Chat> users:Vector<User> = stories.FoundStories` */
 export interface foundStories {
@@ -124,7 +124,7 @@ export interface foundStories {
 
 export type FoundStories = foundStories
 /** The binary codec of the boxed type `stories.FoundStories`. */
-export const FoundStories: TypeCodec<FoundStories> = /*#__PURE__*/ type("stories.FoundStories", c.readFoundStories, c.writeFoundStories)
+export const FoundStories: TypeCodec<FoundStories> = /*#__PURE__*/ codec("stories.FoundStories", c.readFoundStories, c.writeFoundStories)
 
 /** `stories.canSendStoryCount#c387c04e count_remains:int = stories.CanSendStoryCount` */
 export interface canSendStoryCount {
@@ -134,7 +134,7 @@ export interface canSendStoryCount {
 
 export type CanSendStoryCount = canSendStoryCount
 /** The binary codec of the boxed type `stories.CanSendStoryCount`. */
-export const CanSendStoryCount: TypeCodec<CanSendStoryCount> = /*#__PURE__*/ type("stories.CanSendStoryCount", c.readCanSendStoryCount, c.writeCanSendStoryCount)
+export const CanSendStoryCount: TypeCodec<CanSendStoryCount> = /*#__PURE__*/ codec("stories.CanSendStoryCount", c.readCanSendStoryCount, c.writeCanSendStoryCount)
 
 /** `stories.albumsNotModified#564edaeb = stories.Albums` */
 export interface albumsNotModified {
@@ -152,7 +152,7 @@ export type Albums =
   | albumsNotModified
   | albums
 /** The binary codec of the boxed type `stories.Albums`. */
-export const Albums: TypeCodec<Albums> = /*#__PURE__*/ type("stories.Albums", c.readAlbums, c.writeAlbums)
+export const Albums: TypeCodec<Albums> = /*#__PURE__*/ codec("stories.Albums", c.readAlbums, c.writeAlbums)
 
 // ----- methods
 

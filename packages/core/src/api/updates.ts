@@ -12,8 +12,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `updates.state#a56c2a3e pts:int qts:int date:int seq:int unread_count:int = updates.State` */
 export interface state {
@@ -27,7 +27,7 @@ export interface state {
 
 export type State = state
 /** The binary codec of the boxed type `updates.State`. */
-export const State: TypeCodec<State> = /*#__PURE__*/ type("updates.State", c.readState, c.writeState)
+export const State: TypeCodec<State> = /*#__PURE__*/ codec("updates.State", c.readState, c.writeState)
 
 /** `updates.differenceEmpty#5d75a138 date:int seq:int = updates.Difference` */
 export interface differenceEmpty {
@@ -70,7 +70,7 @@ export type Difference =
   | differenceSlice
   | differenceTooLong
 /** The binary codec of the boxed type `updates.Difference`. */
-export const Difference: TypeCodec<Difference> = /*#__PURE__*/ type("updates.Difference", c.readDifference, c.writeDifference)
+export const Difference: TypeCodec<Difference> = /*#__PURE__*/ codec("updates.Difference", c.readDifference, c.writeDifference)
 
 /** `updates.channelDifferenceEmpty#3e11affb flags:# final:flags.0?true pts:int timeout:flags.1?int = updates.ChannelDifference` */
 export interface channelDifferenceEmpty {
@@ -108,7 +108,7 @@ export type ChannelDifference =
   | channelDifferenceTooLong
   | channelDifference
 /** The binary codec of the boxed type `updates.ChannelDifference`. */
-export const ChannelDifference: TypeCodec<ChannelDifference> = /*#__PURE__*/ type("updates.ChannelDifference", c.readChannelDifference, c.writeChannelDifference)
+export const ChannelDifference: TypeCodec<ChannelDifference> = /*#__PURE__*/ codec("updates.ChannelDifference", c.readChannelDifference, c.writeChannelDifference)
 
 // ----- methods
 

@@ -15,8 +15,8 @@ import type * as $storage from "./storage.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `upload.file#96a18d5 type:storage.FileType mtime:int bytes:bytes = upload.File` */
 export interface file {
@@ -40,7 +40,7 @@ export type File =
   | file
   | fileCdnRedirect
 /** The binary codec of the boxed type `upload.File`. */
-export const File: TypeCodec<File> = /*#__PURE__*/ type("upload.File", c.readFile, c.writeFile)
+export const File: TypeCodec<File> = /*#__PURE__*/ codec("upload.File", c.readFile, c.writeFile)
 
 /** `upload.webFile#21e753bc size:int mime_type:string file_type:storage.FileType mtime:int bytes:bytes = upload.WebFile` */
 export interface webFile {
@@ -54,7 +54,7 @@ export interface webFile {
 
 export type WebFile = webFile
 /** The binary codec of the boxed type `upload.WebFile`. */
-export const WebFile: TypeCodec<WebFile> = /*#__PURE__*/ type("upload.WebFile", c.readWebFile, c.writeWebFile)
+export const WebFile: TypeCodec<WebFile> = /*#__PURE__*/ codec("upload.WebFile", c.readWebFile, c.writeWebFile)
 
 /** `upload.cdnFileReuploadNeeded#eea8e46e request_token:bytes = upload.CdnFile` */
 export interface cdnFileReuploadNeeded {
@@ -72,7 +72,7 @@ export type CdnFile =
   | cdnFileReuploadNeeded
   | cdnFile
 /** The binary codec of the boxed type `upload.CdnFile`. */
-export const CdnFile: TypeCodec<CdnFile> = /*#__PURE__*/ type("upload.CdnFile", c.readCdnFile, c.writeCdnFile)
+export const CdnFile: TypeCodec<CdnFile> = /*#__PURE__*/ codec("upload.CdnFile", c.readCdnFile, c.writeCdnFile)
 
 // ----- methods
 

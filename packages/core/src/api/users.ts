@@ -14,8 +14,8 @@ import type * as $root from "./root.ts"
 import type * as e from "./errors.ts"
 import type { Method } from "../internal/apiMethod.ts"
 import type { TypeCodec } from "../internal/apiMethod.ts"
+import { codec } from "../internal/apiMethod.ts"
 import { method } from "../internal/apiMethod.ts"
-import { type } from "../internal/apiMethod.ts"
 
 /** `users.userFull#3b6d152e full_user:UserFull chats:Vector<Chat> users:Vector<User> = users.UserFull` */
 export interface userFull {
@@ -27,7 +27,7 @@ export interface userFull {
 
 export type UserFull = userFull
 /** The binary codec of the boxed type `users.UserFull`. */
-export const UserFull: TypeCodec<UserFull> = /*#__PURE__*/ type("users.UserFull", c.readUserFull, c.writeUserFull)
+export const UserFull: TypeCodec<UserFull> = /*#__PURE__*/ codec("users.UserFull", c.readUserFull, c.writeUserFull)
 
 /** `users.users#62d706b8 users:Vector<User> = users.Users` */
 export interface users {
@@ -46,7 +46,7 @@ export type Users =
   | users
   | usersSlice
 /** The binary codec of the boxed type `users.Users`. */
-export const Users: TypeCodec<Users> = /*#__PURE__*/ type("users.Users", c.readUsers, c.writeUsers)
+export const Users: TypeCodec<Users> = /*#__PURE__*/ codec("users.Users", c.readUsers, c.writeUsers)
 
 /** `users.savedMusicNotModified#e3878aa4 count:int = users.SavedMusic` */
 export interface savedMusicNotModified {
@@ -65,7 +65,7 @@ export type SavedMusic =
   | savedMusicNotModified
   | savedMusic
 /** The binary codec of the boxed type `users.SavedMusic`. */
-export const SavedMusic: TypeCodec<SavedMusic> = /*#__PURE__*/ type("users.SavedMusic", c.readSavedMusic, c.writeSavedMusic)
+export const SavedMusic: TypeCodec<SavedMusic> = /*#__PURE__*/ codec("users.SavedMusic", c.readSavedMusic, c.writeSavedMusic)
 
 // ----- methods
 

@@ -5,6 +5,7 @@
  * @internal
  */
 import type * as RpcError from "../RpcError.ts"
+import type { TlCodec } from "../TlCodec.ts"
 import { TlError } from "../TlError.ts"
 import { TlReader } from "../TlReader.ts"
 import { TlWriter } from "../TlWriter.ts"
@@ -12,62 +13,54 @@ import { TlWriter } from "../TlWriter.ts"
 // ----- codecs
 
 /**
- * The binary codec of a type of the API. Encoding and decoding throw nothing but `TlError`.
+ * The binary codec of a type of the API.
  *
  * @category models
  * @since 1.0.0
  */
-export interface TypeCodec<A> {
+export interface TypeCodec<in out A> extends TlCodec<A> {
   /** The name in TL, `messages.DhConfig`. */
   readonly name: string
-  /** Returns the bytes of `value`: a view that is never written again (see `TlWriter.take`). */
-  encode(value: A): Uint8Array
-  /** Reads `bytes`, all of them. */
-  decode(bytes: Uint8Array): A
-  write(w: TlWriter, value: A): void
-  read(r: TlReader): A
 }
 
 /** @internal */
 export type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
-const writer = /*#__PURE__*/ new TlWriter()
+type Read<A> = (r: TlReader) => A
+type Write<A> = (w: TlWriter, value: A) => void
 
-class Codec<A> implements TypeCodec<A> {
-  readonly name: string
-  readonly read: (r: TlReader) => A
-  readonly write: (w: TlWriter, value: A) => void
+let idle: TlWriter | undefined
 
-  constructor(name: string, read: (r: TlReader) => A, write: (w: TlWriter, value: A) => void) {
-    this.name = name
-    this.read = read
-    this.write = write
-  }
-
-  encode(value: A): Uint8Array {
-    try {
-      this.write(writer, value)
-      return writer.take()
-    } catch (error) {
-      writer.reset()
-      throw error
-    }
-  }
-
-  decode(bytes: Uint8Array): A {
-    const r = new TlReader(bytes)
-    const value = this.read(r)
-    r.finish()
-    return value
+const encode = <A>(write: Write<A>, value: A): Uint8Array => {
+  const writer = idle ?? new TlWriter()
+  // A getter of the value may encode something itself.
+  idle = undefined
+  try {
+    write(writer, value)
+    return writer.take()
+  } catch (error) {
+    writer.reset()
+    throw error
+  } finally {
+    idle = writer
   }
 }
 
+const decode = <A>(read: Read<A>, bytes: Uint8Array): A => {
+  const reader = new TlReader(bytes)
+  const value = read(reader)
+  reader.finish()
+  return value
+}
+
 /** @internal */
-export const type = <A>(
-  name: string,
-  read: (r: TlReader) => A,
-  write: (w: TlWriter, value: A) => void
-): TypeCodec<A> => new Codec(name, read, write)
+export const codec = <A>(name: string, read: Read<A>, write: Write<A>): TypeCodec<A> => ({
+  name,
+  read,
+  write,
+  encode: (value) => encode(write, value),
+  decode: (bytes) => decode(read, bytes)
+})
 
 // ----- methods and requests
 
@@ -95,9 +88,7 @@ export type MethodValue<M extends AnyMethod> = NonNullable<M[typeof TypesId]>["v
  * @category models
  * @since 1.0.0
  */
-export interface Method<Tag extends string, in out Params, in out Response, out Errors>
-  extends RpcError.Source<Errors>
-{
+export interface Method<Tag extends string, in out P, in out A, out E> extends RpcError.Source<E> {
   (...args: {} extends P ? [params?: P] : [params: P]): Request<Tag, P, A, E>
   /** The name in TL, `messages.sendEncryptedService`. */
   readonly tag: Tag
@@ -180,20 +171,20 @@ const carry = (value: object, of: AnyMethod): any => Object.defineProperty(value
 
 /** What `method` is given, and what it makes of it when somebody asks. */
 class Descriptor {
-  readonly read: (r: TlReader) => any
-  readonly write: (w: TlWriter, value: any) => void
-  readonly readResponse: (r: TlReader) => any
-  readonly writeResponse: (w: TlWriter, value: any) => void
+  readonly read: Read<any>
+  readonly write: Write<any>
+  readonly readResponse: Read<any>
+  readonly writeResponse: Write<any>
   readonly documentation: string
   params: TypeCodec<any> | undefined = undefined
   response: TypeCodec<any> | undefined = undefined
   errors: ReadonlyArray<RpcError.Documentation> | undefined = undefined
 
   constructor(
-    read: (r: TlReader) => any,
-    write: (w: TlWriter, value: any) => void,
-    readResponse: (r: TlReader) => any,
-    writeResponse: (w: TlWriter, value: any) => void,
+    read: Read<any>,
+    write: Write<any>,
+    readResponse: Read<any>,
+    writeResponse: Write<any>,
     documentation: string
   ) {
     this.read = read
@@ -220,13 +211,13 @@ const accessors = (): object =>
     params: {
       get(this: Internal) {
         const d = this.descriptor
-        return d.params ??= new Codec(this.tag, (r) => carry(d.read(r), this), d.write)
+        return d.params ??= codec(this.tag, (r) => carry(d.read(r), this), d.write)
       }
     },
     response: {
       get(this: Internal) {
         const d = this.descriptor
-        return d.response ??= new Codec(`the result of ${this.tag}`, d.readResponse, d.writeResponse)
+        return d.response ??= codec(`the result of ${this.tag}`, d.readResponse, d.writeResponse)
       }
     },
     errors: {
@@ -248,10 +239,10 @@ let methodPrototype: object | undefined
 export const method = <Tag extends string, P, A, E>(
   tag: Tag,
   id: number,
-  read: (r: TlReader) => NoInfer<{ readonly _tag: Tag } & P>,
-  write: (w: TlWriter, value: NoInfer<{ readonly _tag: Tag } & P>) => void,
-  readResponse: (r: TlReader) => NoInfer<A>,
-  writeResponse: (w: TlWriter, value: NoInfer<A>) => void,
+  read: Read<NoInfer<{ readonly _tag: Tag } & P>>,
+  write: Write<NoInfer<{ readonly _tag: Tag } & P>>,
+  readResponse: Read<NoInfer<A>>,
+  writeResponse: Write<NoInfer<A>>,
   documentation: string
 ): Method<Tag, P, A, E> => {
   const self: any = (params?: object) => carry({ _tag: tag, ...params }, self)
