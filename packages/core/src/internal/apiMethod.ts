@@ -126,7 +126,7 @@ export type Request<Tag extends string, P, A, E> = P & {
  * @category models
  * @since 1.0.0
  */
-export type AnyMethod = Method<string, any, any, any>
+export type AnyMethod = Method<any, any, any, any>
 
 /**
  * Any request.
@@ -304,7 +304,7 @@ export const decodeResponse = <R extends AnyRequest>(request: R, bytes: Uint8Arr
  * @category requests
  * @since 1.0.0
  */
-export const wrap = <M extends Method<string, any, Uint8Array, any>>(
+export const wrap = <M extends Method<any, any, Uint8Array, any>>(
   wrapper: M,
   params: Omit<Params<M>, "query">,
   query: AnyRequest | Uint8Array
