@@ -63,6 +63,30 @@ export * as CryptoError from "./CryptoError.ts"
 export * as DiffieHellman from "./DiffieHellman.ts"
 
 /**
+ * Factorisation of the `pq` of the key exchange: a product of two primes below
+ * 2^32, below 2^63 as servers make it.
+ *
+ * Shanks's square forms do it in plain numbers: for `N` of 64 bits all its inner
+ * values are below `2 sqrt(k N)`, exact in a double. If it should find nothing,
+ * Brent's variant of Pollard's rho on BigInt is tried. Both are bounded.
+ *
+ * @since 1.0.0
+ */
+export * as Factorization from "./Factorization.ts"
+
+/**
+ * The key of one encrypted file (core.telegram.org/api/end-to-end, "Sending
+ * encrypted files"): 32 random bytes of key and 32 of initialisation vector,
+ * unrelated to the key of the chat.
+ *
+ * The whole file is one AES-256-IGE stream; {@link nextIv} carries it from part
+ * to part. Nothing but the message that names the file authenticates it.
+ *
+ * @since 1.0.0
+ */
+export * as FileKey from "./FileKey.ts"
+
+/**
  * The frame of a secret chat: what `messages.sendEncrypted*` carries as `data`
  * and an encrypted message brings as `bytes`
  * (core.telegram.org/api/end-to-end, "Serialization and encryption").
@@ -87,6 +111,19 @@ export * as DiffieHellman from "./DiffieHellman.ts"
 export * as Frame from "./Frame.ts"
 
 /**
+ * The picture by which two people compare the key of their secret chat
+ * (core.telegram.org/api/end-to-end, "Key visualization").
+ *
+ * 36 bytes of hashes of the *first* key of the chat make 144 squares of four
+ * colours, 12 by 12; rekeying does not change it. Official clients show the
+ * same picture, and the first 32 bytes as text. The 8-byte key fingerprint is no
+ * substitute.
+ *
+ * @since 1.0.0
+ */
+export * as KeyVisualization from "./KeyVisualization.ts"
+
+/**
  * Message keys, and the AES keys derived from them.
  *
  * A message key (16 bytes) is at once the name of a message, its authenticator
@@ -101,6 +138,25 @@ export * as Frame from "./Frame.ts"
  * @since 1.0.0
  */
 export * as MessageKey from "./MessageKey.ts"
+
+/**
+ * The `Crypto` service on Node.
+ *
+ * Hashes, AES-CTR, PBKDF2, primality and random bytes are OpenSSL's, through
+ * `node:crypto`. AES-IGE, which Node does not have, is built on CBC for long
+ * encryptions and done in plain code otherwise. Modular exponentiation is
+ * OpenSSL's constant-time one, on a worker thread that starts with the first
+ * use and ends with the layer. Primality tests and PBKDF2 run on Node's thread
+ * pool.
+ *
+ * **Gotchas**
+ *
+ * The plain AES code looks tables up by secret index, so its running time can
+ * depend on the key through the processor's cache.
+ *
+ * @since 1.0.0
+ */
+export * as NodeCrypto from "./NodeCrypto.ts"
 
 /**
  * MTProto messages on the wire (core.telegram.org/mtproto/description): the
@@ -166,3 +222,35 @@ export * as RsaPublicKey from "./RsaPublicKey.ts"
  * @since 1.0.0
  */
 export * as SharedKey from "./SharedKey.ts"
+
+/**
+ * Two-step verification: the SRP of core.telegram.org/api/srp, for the client,
+ * and for a server that checks it.
+ *
+ * The password never leaves this module; what is sent proves that it is known.
+ * Every check on the server's values is made before the password is used.
+ *
+ * @since 1.0.0
+ */
+export * as Srp from "./Srp.ts"
+
+/**
+ * The proof that binds a temporary authorization key to a permanent one
+ * (core.telegram.org/method/auth.bindTempAuthKey): one message encrypted with
+ * MTProto 1.0 and the permanent key.
+ *
+ * @since 1.0.0
+ */
+export * as TempAuthKey from "./TempAuthKey.ts"
+
+/**
+ * A `Crypto` service with predictable random bytes, for tests: the same seed
+ * gives the same padding, nonces, exponents and keys. Everything else is real.
+ *
+ * **Gotchas**
+ *
+ * Never for anything but tests: whoever knows the seed knows every key.
+ *
+ * @since 1.0.0
+ */
+export * as TestCrypto from "./TestCrypto.ts"

@@ -1,0 +1,150 @@
+/**
+ * The `Crypto` service on Node.
+ *
+ * Hashes, AES-CTR, PBKDF2, primality and random bytes are OpenSSL's, through
+ * `node:crypto`. AES-IGE, which Node does not have, is built on CBC for long
+ * encryptions and done in plain code otherwise. Modular exponentiation is
+ * OpenSSL's constant-time one, on a worker thread that starts with the first
+ * use and ends with the layer. Primality tests and PBKDF2 run on Node's thread
+ * pool.
+ *
+ * **Gotchas**
+ *
+ * The plain AES code looks tables up by secret index, so its running time can
+ * depend on the key through the processor's cache.
+ *
+ * @since 1.0.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import {
+  checkPrime,
+  createCipheriv,
+  createHash,
+  createSecretKey,
+  hash,
+  pbkdf2,
+  randomFillSync,
+  timingSafeEqual
+} from "node:crypto"
+import { Crypto } from "./Crypto.ts"
+import { checkFailed, CryptoError, invalidArgument } from "./CryptoError.ts"
+import * as Factorization from "./Factorization.ts"
+import * as Aes from "./internal/aes.ts"
+import * as Bytes from "./internal/bytes.ts"
+import * as ModPow from "./internal/modPow.ts"
+import * as NodeIge from "./internal/nodeIge.ts"
+import * as NodeModPow from "./internal/nodeModPow.ts"
+import * as Random from "./internal/random.ts"
+import * as SafePrime from "./internal/safePrime.ts"
+
+// up to here joining the parts and one call is faster than a hash object
+const JOIN_LIMIT = 16 * 1024
+
+const digest = (algorithm: "sha1" | "sha256" | "md5") => (...parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  let length = 0
+  for (const part of parts) length += part.length
+  if (parts.length > 1 && length > JOIN_LIMIT) {
+    const state = createHash(algorithm)
+    for (const part of parts) state.update(part)
+    return owned(state.digest())
+  }
+  return owned(hash(algorithm, parts.length === 1 ? parts[0]! : Bytes.concat(parts), "buffer"))
+}
+
+/** A plain array of its own, without a copy where the buffer is not shared. */
+const owned = (buffer: Buffer): Uint8Array =>
+  buffer.byteLength === buffer.buffer.byteLength ? new Uint8Array(buffer.buffer) : new Uint8Array(buffer)
+
+const constantTimeEqual = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b)
+
+const aesCtr = (key: Uint8Array, iv: Uint8Array): (data: Uint8Array) => Uint8Array => {
+  Aes.checkCtr(key, iv)
+  const cipher = createCipheriv("aes-256-ctr", createSecretKey(key), iv)
+  return (data) => owned(cipher.update(data))
+}
+
+const isPrime = (candidate: Uint8Array): Promise<boolean> =>
+  new Promise((resolve, reject) =>
+    checkPrime(
+      candidate as Uint8Array<ArrayBuffer>,
+      (error, prime) => error === null || error === undefined ? resolve(prime) : reject(error)
+    )
+  )
+
+const MAX_DERIVED = 1024
+const MAX_ITERATIONS = 10_000_000
+
+const pbkdf2Sha512: Crypto["Service"]["pbkdf2Sha512"] = (password, salt, iterations, length) =>
+  Effect.callback((resume) => {
+    const valid = Number.isInteger(iterations) && iterations >= 1 && iterations <= MAX_ITERATIONS &&
+      Number.isInteger(length) && length >= 1 && length <= MAX_DERIVED
+    if (!valid) {
+      return resume(Effect.fail(invalidArgument("Crypto.pbkdf2Sha512", "iterations or length out of range")))
+    }
+    pbkdf2(password, salt, iterations, length, "sha512", (error, derived) =>
+      resume(
+        error === null
+          ? Effect.succeed(owned(derived))
+          : Effect.fail(unavailable("Crypto.pbkdf2Sha512", "the derivation could not be run"))
+      ))
+  })
+
+const unavailable = (operation: string, description: string): CryptoError =>
+  new CryptoError({ operation, reason: "Unavailable", description })
+
+// OpenSSL has moduli from 512 bits on; an exponent of 64 bits takes it no longer than a message to another thread
+const SHORT_EXPONENT = 8
+
+const makeModPow =
+  (worker: ReturnType<typeof NodeModPow.makeWorker>): Crypto["Service"]["modPow"] => (base, exponent, modulus) =>
+    Effect.suspend(() => {
+      const problem = ModPow.problem(base, exponent, modulus)
+      if (problem !== undefined) return Effect.fail(problem)
+      if (Bytes.stripLeadingZeros(modulus).length * 8 <= NodeModPow.MIN_BITS) {
+        return Effect.succeed(ModPow.modPow(base, exponent, modulus))
+      }
+      const failed = () => unavailable("Crypto.modPow", "the exponentiation could not be run")
+      return Bytes.stripLeadingZeros(exponent).length <= SHORT_EXPONENT
+        ? Effect.try({ try: () => NodeModPow.modPowSync(base, exponent, modulus), catch: failed })
+        : Effect.tryPromise({ try: () => worker.run(base, exponent, modulus), catch: failed })
+    })
+
+/**
+ * The `Crypto` service on `node:crypto`.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Crypto> = Layer.effect(
+  Crypto,
+  Effect.gen(function*() {
+    const worker = yield* Effect.acquireRelease(
+      Effect.sync(NodeModPow.makeWorker),
+      (worker) => Effect.promise(worker.close)
+    )
+    return Crypto.of({
+      sha1: digest("sha1"),
+      sha256: digest("sha256"),
+      md5: digest("md5"),
+      aesIgeEncrypt: (data, key, iv) =>
+        data.length >= NodeIge.CBC_THRESHOLD ? NodeIge.igeEncrypt(data, key, iv) : Aes.igeEncrypt(data, key, iv),
+      aesIgeDecrypt: Aes.igeDecrypt,
+      aesCtr,
+      randomBytes: Random.makePooled(randomFillSync),
+      constantTimeEqual,
+      modPow: makeModPow(worker),
+      isSafePrime: SafePrime.make(isPrime),
+      pbkdf2Sha512,
+      factorize
+    })
+  })
+)
+
+const factorize: Crypto["Service"]["factorize"] = (pq) =>
+  Effect.suspend(() => {
+    const factors = Factorization.factorize(pq)
+    return factors === undefined
+      ? Effect.fail(checkFailed("Crypto.factorize", "the number is not a product of two different primes below 2^64"))
+      : Effect.succeed(factors)
+  })

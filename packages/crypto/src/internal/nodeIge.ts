@@ -1,0 +1,47 @@
+/**
+ * AES-256-IGE encryption by way of OpenSSL's CBC.
+ *
+ * IGE is `C[i] = E(P[i] ^ C[i-1]) ^ P[i-1]`. With `Q[i] = P[i] ^ P[i-2]` and
+ * `X[i] = C[i] ^ P[i-1]` it reads `X[i] = E(Q[i] ^ X[i-1])`, which is CBC over `Q`
+ * with the first half of the IV. There is no such way back: decryption feeds
+ * back through the inverse cipher.
+ *
+ * The key is passed as a KeyObject: raw key bytes cost several times more on some
+ * versions of Node.
+ */
+import { createCipheriv, createSecretKey } from "node:crypto"
+import { checkIge } from "./aes.ts"
+
+/** Data below this size is faster in plain code: the cipher object costs about as much as 1 KiB of it. */
+export const CBC_THRESHOLD = 1024
+
+const CHUNK = 32 * 1024
+
+export const igeEncrypt = (data: Uint8Array, key: Uint8Array, iv: Uint8Array): Uint8Array => {
+  checkIge("Crypto.aesIgeEncrypt", data, key, iv)
+  const cipher = createCipheriv("aes-256-cbc", createSecretKey(key), iv.subarray(0, 16))
+  cipher.setAutoPadding(false)
+  // history: P[-2] = 0 and P[-1] = second half of the IV, then the data, so that both passes are one plain loop
+  const bytes = new Uint8Array(32 + data.length)
+  bytes.set(iv.subarray(16), 16)
+  bytes.set(data, 32)
+  const p = new Uint32Array(bytes.buffer)
+  const words = data.length >> 2
+  const out = new Uint32Array(words)
+  const q = new Uint32Array(Math.min(words, CHUNK >> 2))
+  const qBytes = new Uint8Array(q.buffer)
+  for (let start = 0; start < words; start += q.length) {
+    const n = Math.min(q.length, words - start)
+    for (let i = 0, j = start; i < n; i++, j++) q[i] = p[j + 8]! ^ p[j]!
+    const x = asWords(cipher.update(n === q.length ? qBytes : qBytes.subarray(0, n << 2)))
+    for (let i = 0, j = start; i < n; i++, j++) out[j] = x[i]! ^ p[j + 4]!
+  }
+  bytes.fill(0)
+  q.fill(0)
+  return new Uint8Array(out.buffer)
+}
+
+const asWords = (bytes: Uint8Array): Uint32Array =>
+  bytes.byteOffset % 4 === 0
+    ? new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
+    : new Uint32Array(new Uint8Array(bytes).buffer)
