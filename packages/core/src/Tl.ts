@@ -44,7 +44,7 @@ export type Annotation =
   | { readonly _tag: "primitive"; readonly type: Primitive }
   | { readonly _tag: "true" }
   | { readonly _tag: "vector"; readonly boxed: boolean }
-  | { readonly _tag: "bare"; readonly of: SchemaAST.AST }
+  | { readonly _tag: "bare"; readonly of: SchemaAST.AST; readonly spelling: string | undefined }
   | { readonly _tag: "union"; readonly name: string }
   | ConstructorAnnotation
 
@@ -58,6 +58,7 @@ export interface ConstructorAnnotation {
   readonly id: number
   readonly type: string
   readonly generics: ReadonlyArray<string>
+  readonly layer: number
   /** Property names and flags words in wire order. */
   readonly order: ReadonlyArray<{ readonly key: string; readonly flags: boolean }>
 }
@@ -341,6 +342,8 @@ export const constructor = <const Tag extends string, const F extends Fields>(
     readonly type?: string | undefined
     /** Generic parameters such as `{X:Type}`. */
     readonly generics?: ReadonlyArray<string> | undefined
+    /** The layer that introduced the constructor; 0 if it does not matter. */
+    readonly layer?: number | undefined
   }
 ): Constructor<Tag, ValueFields<F>> => {
   const values: Record<string, Schema.Constraint> = {}
@@ -358,6 +361,7 @@ export const constructor = <const Tag extends string, const F extends Fields>(
     id: id >>> 0,
     type: options?.type ?? capitalize(name),
     generics: options?.generics ?? [],
+    layer: options?.layer ?? 0,
     order
   }
   return Schema.TaggedStruct(tag, values).annotate({ tl: annotation }) as unknown as Constructor<Tag, ValueFields<F>>
@@ -375,14 +379,14 @@ export const union = <const Members extends ReadonlyArray<Schema.Constraint>>(
 ): Schema.Union<Members> => Schema.Union(members).annotate({ tl: { _tag: "union", name } })
 
 /**
- * `%Type` or a type in lower case: the fields of a constructor without its id.
+ * `%Type` or a type in lower case: the fields of a constructor without its id. `spelling` is for the printer.
  *
  * @category objects
  * @since 1.0.0
  */
-export const bare = <S extends Schema.Constraint>(schema: S): S =>
+export const bare = <S extends Schema.Constraint>(schema: S, spelling?: string): S =>
   (schema as unknown as { annotate(a: Schema.Annotations.Annotations): S })
-    .annotate({ tl: { _tag: "bare", of: schema.ast } })
+    .annotate({ tl: { _tag: "bare", of: schema.ast, spelling } })
 
 const capitalize = (name: string): string => {
   const at = name.lastIndexOf(".") + 1

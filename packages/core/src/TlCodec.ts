@@ -102,8 +102,8 @@ export const toSchema = <S extends Schema.Constraint>(
   return Schema.Uint8Array.pipe(Schema.decodeTo(
     Schema.toType(schema),
     SchemaTransformation.transformEffect({
-      decode: (bytes: Uint8Array) => toIssue(() => codec.decode(bytes), bytes),
-      encode: (value: S["Type"]) => toIssue(() => codec.encode(value), value)
+      decode: (bytes: Uint8Array) => toIssue(() => codec.decode(bytes)),
+      encode: (value: S["Type"]) => toIssue(() => codec.encode(value))
     }) as never
   ))
 }
@@ -117,10 +117,10 @@ const attempt = <A>(run: () => A): Result.Result<A, TlError> => {
   }
 }
 
-const toIssue = <A>(run: () => A, input: unknown): Effect.Effect<A, SchemaIssue.Issue> =>
+const toIssue = <A>(run: () => A): Effect.Effect<A, SchemaIssue.Issue> =>
   Effect.suspend(() => {
     const result = attempt(run)
     return Result.isSuccess(result)
       ? Effect.succeed(result.success)
-      : Effect.fail(new SchemaIssue.InvalidValue({ message: result.failure.message }, input))
+      : Effect.fail(new SchemaIssue.InvalidValue({ message: result.failure.message }))
   })

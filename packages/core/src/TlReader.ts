@@ -214,6 +214,12 @@ export class TlReader {
     this.depth--
   }
 
+  /** Goes back to an earlier position, at the outermost level. */
+  rewind(position: number): void {
+    this.position = position
+    this.depth = 0
+  }
+
   /** Fails unless all bytes have been read. */
   finish(): void {
     if (this.position !== this.end) {

@@ -65,7 +65,7 @@ const compile = (ast: SchemaAST.AST, tl: Annotation): Layout => {
     case "bare": {
       const of = resolve(fromAst(tl.of))
       if (of._tag !== "object") return refuse(ast, "one constructor")
-      return { _tag: "object", boxed: false, of: of.of }
+      return { _tag: "object", boxed: false, of: of.of, spelling: tl.spelling }
     }
     case "constructor":
       return { _tag: "object", boxed: true, of: constructorLayout(ast, tl) }
@@ -107,6 +107,7 @@ const constructorLayout = (ast: SchemaAST.AST, tl: ConstructorAnnotation): Const
     id: tl.id,
     type: tl.type,
     generics: tl.generics,
+    layer: tl.layer,
     fields
   }
   constructors.set(tl, layout)

@@ -40,6 +40,8 @@ export interface ObjectLayout {
   readonly _tag: "object"
   readonly boxed: boolean
   readonly of: ConstructorLayout
+  /** How TL text spells a bare type, where that is not the name of the constructor (`%Message`). */
+  readonly spelling?: string | undefined
 }
 
 /** One of several constructors, always boxed. Also what a recursive type's placeholder resolves to. */
@@ -66,6 +68,8 @@ export interface ConstructorLayout {
   readonly type: string
   /** Generic parameters as TL writes them, such as `{X:Type}`; empty if there are none. */
   readonly generics: ReadonlyArray<string>
+  /** The layer that introduced the constructor; 0 if it does not matter. */
+  readonly layer: number
   /** In wire order. */
   readonly fields: ReadonlyArray<FieldLayout>
 }
