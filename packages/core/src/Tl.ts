@@ -388,6 +388,17 @@ export const bare = <S extends Schema.Constraint>(schema: S, spelling?: string):
   (schema as unknown as { annotate(a: Schema.Annotations.Annotations): S })
     .annotate({ tl: { _tag: "bare", of: schema.ast, spelling } })
 
+/**
+ * The id of a constructor, unsigned; undefined for every other schema.
+ *
+ * @category getters
+ * @since 1.0.0
+ */
+export const constructorId = (schema: Schema.Constraint): number | undefined => {
+  const tl = schema.ast.annotations?.tl as Annotation | undefined
+  return tl?._tag === "constructor" ? tl.id : undefined
+}
+
 const capitalize = (name: string): string => {
   const at = name.lastIndexOf(".") + 1
   return name.slice(0, at) + name.charAt(at).toUpperCase() + name.slice(at + 1)

@@ -53,10 +53,10 @@ const readerOf = (layout: Layout): Read => {
       const size = Math.max(1, minSize(layout.item))
       return (r, path) => {
         const n = layout.boxed ? r.vector(size) : r.count(size)
-        const array = new Array<unknown>(n)
+        const array: Array<unknown> = []
         for (let i = 0; i < n; i++) {
           path.push(i)
-          array[i] = item(r, path)
+          array.push(item(r, path))
           path.pop()
         }
         return array
