@@ -1,5 +1,6 @@
 /**
- * Writes the modules of the server API: `src/Api.ts`, `src/api/*.ts` and `src/internal/api/*.ts`.
+ * Writes the modules of the server API: `src/Api.ts`, `src/api/*.ts`, `src/internal/api/*.ts` and
+ * `src/internal/apiTable.ts`.
  *
  * `node scripts/generate.ts` writes, `node scripts/generate.ts --check` compares and fails if anything differs. The
  * output depends on nothing but the schema file.
@@ -9,6 +10,7 @@ import { join, resolve } from "node:path"
 import { emitCodecs, factsOf } from "./api/codecs.ts"
 import { emitErrors } from "./api/errorTypes.ts"
 import { load } from "./api/model.ts"
+import { emitTable } from "./api/table.ts"
 import { moduleOf } from "./api/text.ts"
 import { emitConstructors, emitEntry, emitNamespace } from "./api/types.ts"
 
@@ -21,6 +23,7 @@ const files = new Map<string, string>()
 files.set("Api.ts", emitEntry(model))
 files.set("api/constructors.ts", emitConstructors(model))
 files.set("api/errors.ts", emitErrors(model))
+files.set("internal/apiTable.ts", emitTable(model))
 for (const namespace of model.namespaces) {
   files.set(`api/${moduleOf(namespace)}.ts`, emitNamespace(model, namespace))
   files.set(`internal/api/${moduleOf(namespace)}.ts`, emitCodecs(model, facts, namespace))

@@ -143,6 +143,7 @@ export type Encoded<E> = { readonly [K in Exclude<keyof E, keyof Cause.Yieldable
 
 /** Tags of two documented names, one with a number and one without: the number may be missing. */
 const optionalNumber = [
+  "EmailUnconfirmed",
   "AllowPaymentRequired",
   "AuthRestart",
   "FileReferenceEmpty",

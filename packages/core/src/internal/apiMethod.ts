@@ -6,7 +6,7 @@
  */
 import type * as RpcError from "../RpcError.ts"
 import type { TlCodec } from "../TlCodec.ts"
-import { TlError } from "../TlError.ts"
+import { isTlError, TlError } from "../TlError.ts"
 import { TlReader } from "../TlReader.ts"
 import { TlWriter } from "../TlWriter.ts"
 
@@ -40,10 +40,41 @@ const encode = <A>(write: Write<A>, value: A): Uint8Array => {
     return writer.take()
   } catch (error) {
     writer.reset()
-    throw error
+    throw isTlError(error) ? located(error, write, value) : error
   } finally {
     idle = writer
   }
+}
+
+/**
+ * The same error with the path of the value that caused it. Writers do not keep track of where they are, so the value is
+ * written once more through proxies: what was looked at last is what could not be written.
+ */
+const located = <A>(error: TlError, write: Write<A>, value: A): TlError => {
+  let last: ReadonlyArray<string | number> = []
+  const watch = (watched: any, path: ReadonlyArray<string | number>): any =>
+    typeof watched !== "object" || watched === null || ArrayBuffer.isView(watched) ? watched : new Proxy(
+      // Not the value itself: a proxy of a frozen object could not answer with proxies.
+      Array.isArray(watched) ? [] : {},
+      {
+        get(_, key) {
+          const found = watched[key]
+          if (typeof key === "symbol") return found
+          const at = key === "_tag" ? path : [...path, Array.isArray(watched) ? Number(key) : key]
+          if (!(Array.isArray(watched) && key === "length")) last = at
+          return watch(found, at)
+        }
+      }
+    )
+  try {
+    write(new TlWriter(), watch(value, []))
+  } catch (again) {
+    if (isTlError(again)) {
+      const { expected, found, offset, reason } = again
+      return new TlError({ reason, path: last, offset, expected, found })
+    }
+  }
+  return error
 }
 
 const decode = <A>(read: Read<A>, bytes: Uint8Array): A => {
