@@ -80,7 +80,7 @@ export const prove: (crypto: Crypto["Service"], options: {
     const exponent = Bytes.toBigInt(pair.secret) + Bytes.toBigInt(u) * Bytes.toBigInt(x)
     const exponentBytes = Bytes.fromBigInt(exponent, LENGTH + 1)
     const shared = yield* crypto.modPow(Bytes.fromBigInt(t, LENGTH), exponentBytes, group.p)
-    const m1 = proof(crypto, group, algorithm, pair.publicValue, b, crypto.sha256(shared))
+    const m1 = computeM1(crypto, group, algorithm, pair.publicValue, b, crypto.sha256(shared))
     x.fill(0)
     exponentBytes.fill(0)
     shared.fill(0)
@@ -168,13 +168,13 @@ export interface Challenge {
 export const challenge: (
   crypto: Crypto["Service"],
   group: DiffieHellman.Group,
-  verifier: Uint8Array
+  v: Uint8Array
 ) => Effect.Effect<Challenge, CryptoError | DiffieHellman.DiffieHellmanError> = Effect.fnUntraced(
-  function*(crypto, group, verifier) {
+  function*(crypto, group, v) {
     const p = Bytes.toBigInt(group.p)
     for (let attempt = 0; attempt < 4; attempt++) {
       const pair = yield* DiffieHellman.generate(crypto, group)
-      const b = (multiplier(crypto, group) * Bytes.toBigInt(verifier) + Bytes.toBigInt(pair.publicValue)) % p
+      const b = (multiplier(crypto, group) * Bytes.toBigInt(v) + Bytes.toBigInt(pair.publicValue)) % p
       const srpB = Bytes.fromBigInt(b, LENGTH)
       if (checkB(group.p, srpB) !== undefined) return { srpB, secret: pair.secret }
     }
@@ -196,25 +196,25 @@ export const verify: (crypto: Crypto["Service"], options: {
   readonly challenge: Challenge
   readonly proof: Proof
 }) => Effect.Effect<boolean, CryptoError> = Effect.fnUntraced(
-  function*(crypto, { challenge, group, proof: given, salts, verifier }) {
-    const a = given.a.length > LENGTH ? undefined : Bytes.toLength(given.a, LENGTH)
+  function*(crypto, { challenge: { secret, srpB }, group, proof, salts, verifier: v }) {
+    const a = proof.a.length > LENGTH ? undefined : Bytes.toLength(proof.a, LENGTH)
     if (a === undefined) return false
     const p = Bytes.toBigInt(group.p)
     const value = Bytes.toBigInt(a)
     if (value <= 1n || value >= p - 1n) return false
-    const u = crypto.sha256(a, challenge.srpB)
-    const vu = Bytes.toBigInt(yield* crypto.modPow(verifier, u, group.p))
-    const shared = yield* crypto.modPow(Bytes.fromBigInt((value * vu) % p, LENGTH), challenge.secret, group.p)
-    const expected = proof(crypto, group, salts, a, challenge.srpB, crypto.sha256(shared))
+    const u = crypto.sha256(a, srpB)
+    const vu = Bytes.toBigInt(yield* crypto.modPow(v, u, group.p))
+    const shared = yield* crypto.modPow(Bytes.fromBigInt((value * vu) % p, LENGTH), secret, group.p)
+    const expected = computeM1(crypto, group, salts, a, srpB, crypto.sha256(shared))
     shared.fill(0)
-    return crypto.constantTimeEqual(expected, given.m1)
+    return crypto.constantTimeEqual(expected, proof.m1)
   }
 )
 
 const multiplier = (crypto: Crypto["Service"], group: DiffieHellman.Group): bigint =>
   Bytes.toBigInt(crypto.sha256(group.p, Bytes.fromBigInt(BigInt(group.g), LENGTH)))
 
-const proof = (
+const computeM1 = (
   crypto: Crypto["Service"],
   group: DiffieHellman.Group,
   salts: { readonly salt1: Uint8Array; readonly salt2: Uint8Array },
