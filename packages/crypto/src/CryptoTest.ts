@@ -27,6 +27,6 @@ import { cases } from "./internal/conformance.ts"
  */
 export const suite = <E>(name: string, layer: Layer.Layer<Crypto, E>): void => {
   withLayer(layer, { excludeTestServices: true })(`Crypto: ${name}`, (it) => {
-    for (const { name, run } of cases) it.effect(name, () => run, 60_000)
+    for (const test of cases) it.effect(test.name, () => test.run, 60_000)
   })
 }

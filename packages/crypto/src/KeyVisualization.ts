@@ -58,6 +58,8 @@ export type Color = 0 | 1 | 2 | 3
 export const keyHash = (crypto: Crypto["Service"], key: SharedKey): Uint8Array =>
   Bytes.concat([crypto.sha1(key.bytes).subarray(0, 16), crypto.sha256(key.bytes).subarray(0, 20)])
 
+const COORDINATES = Array.from({ length: SIZE }, (_, i) => i)
+
 /**
  * The squares, row by row. Throws `CryptoError` unless the hash has 36 bytes.
  *
@@ -66,12 +68,13 @@ export const keyHash = (crypto: Crypto["Service"], key: SharedKey): Uint8Array =
  */
 export const toGrid = (hash: Uint8Array): ReadonlyArray<ReadonlyArray<Color>> => {
   if (hash.length !== LENGTH) throw invalidArgument("KeyVisualization.toGrid", `a key hash has ${LENGTH} bytes`)
-  return Array.from({ length: SIZE }, (_, row) =>
-    Array.from({ length: SIZE }, (_, column) => {
+  return COORDINATES.map((row) =>
+    COORDINATES.map((column) => {
       // two bits a square, the lowest pair of each byte first
       const i = row * SIZE + column
       return ((hash[i >> 2]! >> (2 * (i & 3))) & 3) as Color
-    }))
+    })
+  )
 }
 
 /**

@@ -96,6 +96,8 @@ const unavailable = (operation: string, description: string): CryptoError =>
 // OpenSSL has moduli from 512 bits on; an exponent of 64 bits takes it no longer than a message to another thread
 const SHORT_EXPONENT = 8
 
+const failed = (): CryptoError => unavailable("Crypto.modPow", "the exponentiation could not be run")
+
 const makeModPow =
   (worker: ReturnType<typeof NodeModPow.makeWorker>): Crypto["Service"]["modPow"] => (base, exponent, modulus) =>
     Effect.suspend(() => {
@@ -104,7 +106,6 @@ const makeModPow =
       if (Bytes.stripLeadingZeros(modulus).length * 8 <= NodeModPow.MIN_BITS) {
         return Effect.succeed(ModPow.modPow(base, exponent, modulus))
       }
-      const failed = () => unavailable("Crypto.modPow", "the exponentiation could not be run")
       return Bytes.stripLeadingZeros(exponent).length <= SHORT_EXPONENT
         ? Effect.try({ try: () => NodeModPow.modPowSync(base, exponent, modulus), catch: failed })
         : Effect.tryPromise({ try: () => worker.run(base, exponent, modulus), catch: failed })
@@ -121,7 +122,7 @@ export const layer: Layer.Layer<Crypto> = Layer.effect(
   Effect.gen(function*() {
     const worker = yield* Effect.acquireRelease(
       Effect.sync(NodeModPow.makeWorker),
-      (worker) => Effect.promise(worker.close)
+      ({ close }) => Effect.promise(close)
     )
     return Crypto.of({
       sha1: digest("sha1"),

@@ -56,7 +56,7 @@ export const encrypt: (
     return yield* invalidArgument("RsaPad.encrypt", "data and padding must have 192 bytes together")
   }
   const padded = Bytes.concat([data, padding])
-  const reversed = padded.slice().reverse()
+  const reversed = padded.toReversed()
   // a number that is not below the modulus has at most even odds, so 128 attempts do not fail by chance
   for (let attempt = 0; attempt < 128; attempt++) {
     const temporaryKey = random === undefined ? crypto.randomBytes(32) : random.temporaryKeys[attempt]
@@ -85,7 +85,7 @@ export const decrypt: (
   const ciphertext = message.subarray(32)
   const temporaryKey = xor(message.subarray(0, 32), crypto.sha256(ciphertext))
   const plaintext = crypto.aesIgeDecrypt(ciphertext, temporaryKey, ZERO_IV)
-  const padded = plaintext.slice(0, DATA).reverse()
+  const padded = plaintext.subarray(0, DATA).toReversed()
   const expected = crypto.sha256(temporaryKey, padded)
   if (!crypto.constantTimeEqual(expected, plaintext.subarray(DATA))) return yield* new RsaPadError()
   return padded

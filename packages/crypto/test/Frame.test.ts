@@ -200,7 +200,7 @@ layer(NodeCrypto.layer)("Frame", (it) => {
         const frame = Frame.seal(crypto, { key, fromCreator, payload })
         assert.strictEqual((frame.length - 24) % 16, 0)
         const opened = Frame.open(crypto, { keys: [key], fromCreator, frame })
-        assert.deepStrictEqual(Result.map(opened, ({ payload }) => payload), Result.succeed(payload))
+        assert.deepStrictEqual(Result.getOrThrow(opened).payload, payload)
       })
   )
 })

@@ -21,6 +21,8 @@ const COUNTING = [
   "102020203020"
 ]
 
+const visible = (text: string): string => text.replaceAll("\x1b", "ESC")
+
 layer(NodeCrypto.layer)("KeyVisualization", (it) => {
   it.effect("hashes the key", () =>
     withCrypto((crypto) => {
@@ -95,16 +97,16 @@ layer(NodeCrypto.layer)("KeyVisualization", (it) => {
         COUNTING.map((row) => row.replace(/./g, (digit) => ".-#o"[Number(digit)]!.repeat(2)))
       )
       const truecolor = ["255;255;255", "213;230;243", "45;87;117", "47;153;201"]
-      const lines = KeyVisualization.toTerminal(hash, { colors: "truecolor" }).split("\n")
+      const lines = visible(KeyVisualization.toTerminal(hash, { colors: "truecolor" })).split("\n")
       assert.strictEqual(lines.length, 6)
       lines.forEach((line, i) => {
-        const cells = [...line.matchAll(/\x1b\[38;2;([\d;]+);48;2;([\d;]+)m\u2580\u2580/g)]
+        const cells = [...line.matchAll(/ESC\[38;2;([\d;]+);48;2;([\d;]+)m\u2580\u2580/g)]
         assert.deepStrictEqual(cells.map(([, upper]) => truecolor.indexOf(upper!)).join(""), COUNTING[2 * i])
         assert.deepStrictEqual(cells.map(([, , lower]) => truecolor.indexOf(lower!)).join(""), COUNTING[2 * i + 1])
-        assert.isTrue(line.endsWith("\x1b[0m"))
+        assert.isTrue(line.endsWith("ESC[0m"))
       })
-      const indexed = KeyVisualization.toTerminal(hash, { colors: "256" })
-      assert.match(indexed, /^(\x1b\[38;5;\d+;48;5;\d+m\u2580\u2580|\x1b\[0m|\n)+$/)
+      const indexed = visible(KeyVisualization.toTerminal(hash, { colors: "256" }))
+      assert.match(indexed, /^(ESC\[38;5;\d+;48;5;\d+m\u2580\u2580|ESC\[0m|\n)+$/)
     }))
 
   it.effect("writes hexadecimal in the grouping of Android", () =>

@@ -41,12 +41,12 @@ layer(NodeCrypto.layer)("Packet", (it) => {
         [sequence(256), "client", ping, toHex(sequence(20)), mtproto.packets.ping.client],
         [sequence(256), "server", ping, toHex(sequence(20)), mtproto.packets.ping.server]
       ] as const
-      for (const [bytes, from, message, padding, expected] of cases) {
+      for (const [bytes, from, content, padding, expected] of cases) {
         const key = SharedKey.make(crypto, bytes)
-        const sealed = Packet.seal(crypto, { key, from, message, padding: hex(padding) })
+        const sealed = Packet.seal(crypto, { key, from, message: content, padding: hex(padding) })
         assert.strictEqual(toHex(sealed.packet), expected)
         const opened = Packet.open(crypto, { keys: [key], from, packet: sealed.packet })
-        assert.deepStrictEqual(opened, Result.succeed({ ...message, key, quickAck: sealed.quickAck }))
+        assert.deepStrictEqual(opened, Result.succeed({ ...content, key, quickAck: sealed.quickAck }))
         assertRefused(
           Packet.open(crypto, { keys: [key], from: from === "client" ? "server" : "client", packet: sealed.packet })
         )
@@ -153,7 +153,7 @@ layer(NodeCrypto.layer)("Packet", (it) => {
   it.effect("binds a temporary key", () =>
     withCrypto((crypto) => {
       const { encrypted, inner, permanentKeyId } = mtproto.bind
-      const permanentKey = SharedKey.make(crypto, sequence(256).reverse())
+      const permanentKey = SharedKey.make(crypto, sequence(256).toReversed())
       assert.strictEqual(permanentKey.id, long(permanentKeyId))
       const msgId = 0x0011223344556677n
       const sealed = TempAuthKey.seal(crypto, {
