@@ -28,10 +28,10 @@ import {
   timingSafeEqual
 } from "node:crypto"
 import { Crypto } from "./Crypto.ts"
-import { checkFailed, CryptoError, invalidArgument } from "./CryptoError.ts"
-import * as Factorization from "./Factorization.ts"
+import { CryptoError } from "./CryptoError.ts"
 import * as Aes from "./internal/aes.ts"
 import * as Bytes from "./internal/bytes.ts"
+import * as Heavy from "./internal/heavy.ts"
 import * as ModPow from "./internal/modPow.ts"
 import * as NodeIge from "./internal/nodeIge.ts"
 import * as NodeModPow from "./internal/nodeModPow.ts"
@@ -72,16 +72,13 @@ const isPrime = (candidate: Uint8Array): Promise<boolean> =>
     )
   )
 
-const MAX_DERIVED = 1024
-const MAX_ITERATIONS = 10_000_000
+const areBothPrime = async (p: Uint8Array, half: Uint8Array): Promise<boolean> =>
+  (await Promise.all([isPrime(p), isPrime(half)])).every((prime) => prime)
 
 const pbkdf2Sha512: Crypto["Service"]["pbkdf2Sha512"] = (password, salt, iterations, length) =>
   Effect.callback((resume) => {
-    const valid = Number.isInteger(iterations) && iterations >= 1 && iterations <= MAX_ITERATIONS &&
-      Number.isInteger(length) && length >= 1 && length <= MAX_DERIVED
-    if (!valid) {
-      return resume(Effect.fail(invalidArgument("Crypto.pbkdf2Sha512", "iterations or length out of range")))
-    }
+    const problem = Heavy.pbkdf2Problem(iterations, length)
+    if (problem !== undefined) return resume(Effect.fail(problem))
     pbkdf2(password, salt, iterations, length, "sha512", (error, derived) =>
       resume(
         error === null
@@ -135,17 +132,9 @@ export const layer: Layer.Layer<Crypto> = Layer.effect(
       randomBytes: Random.makePooled(randomFillSync),
       constantTimeEqual,
       modPow: makeModPow(worker),
-      isSafePrime: SafePrime.make(isPrime),
+      isSafePrime: SafePrime.make(areBothPrime),
       pbkdf2Sha512,
-      factorize
+      factorize: Heavy.factorize
     })
   })
 )
-
-const factorize: Crypto["Service"]["factorize"] = (pq) =>
-  Effect.suspend(() => {
-    const factors = Factorization.factorize(pq)
-    return factors === undefined
-      ? Effect.fail(checkFailed("Crypto.factorize", "the number is not a product of two different primes below 2^64"))
-      : Effect.succeed(factors)
-  })

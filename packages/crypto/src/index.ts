@@ -254,3 +254,21 @@ export * as TempAuthKey from "./TempAuthKey.ts"
  * @since 1.0.0
  */
 export * as TestCrypto from "./TestCrypto.ts"
+
+/**
+ * The `Crypto` service where there is no Node: browsers, workers, Deno.
+ *
+ * Hashes and AES are this package's own, because the web's are promises and know
+ * neither IGE nor MD5. Modular exponentiation and primality work on BigInt, in
+ * slices of about a millisecond between which the page stays alive. Random bytes
+ * and PBKDF2 are the web's (`crypto.getRandomValues`, `crypto.subtle`, the latter
+ * in secure contexts only).
+ *
+ * **Gotchas**
+ *
+ * JavaScript's big integers are not constant time, and the plain AES code, used
+ * where WebAssembly is not, looks tables up by secret index.
+ *
+ * @since 1.0.0
+ */
+export * as WebCrypto from "./WebCrypto.ts"

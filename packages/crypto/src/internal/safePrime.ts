@@ -1,6 +1,6 @@
 /**
  * Safe-prime checks: what every engine shares. The engine brings a primality
- * test for one number; this decides what is worth testing, and remembers.
+ * test for two numbers; this decides what is worth testing, and remembers.
  */
 import * as Effect from "effect/Effect"
 import { CryptoError, invalidArgument } from "../CryptoError.ts"
@@ -11,19 +11,18 @@ const MAX_LENGTH = 1024
 const MAX_CACHED = 64
 
 /**
- * Makes the check. `isPrime` gets odd numbers of more than 32 bits. Verdicts are
+ * Makes the check. `engine` gets a number of more than 32 bits that is 11 mod 12, and its half. Verdicts are
  * kept, the latest 64 of them; a number that is being tested is not tested twice
  * at once.
  */
 export const make = (
-  isPrime: (candidate: Uint8Array) => Promise<boolean>
+  engine: (p: Uint8Array, half: Uint8Array) => Promise<boolean>
 ): (p: Uint8Array) => Effect.Effect<boolean, CryptoError> => {
   const verdicts = new Map<string, Promise<boolean>>()
 
-  const test = async (p: Uint8Array): Promise<boolean> => {
+  const test = (p: Uint8Array): Promise<boolean> => {
     const half = Bytes.fromBigInt((Bytes.toBigInt(p) - 1n) / 2n, p.length)
-    const [first, second] = await Promise.all([isPrime(p), isPrime(Bytes.stripLeadingZeros(half))])
-    return first && second
+    return engine(p, Bytes.stripLeadingZeros(half))
   }
 
   return (input) =>
