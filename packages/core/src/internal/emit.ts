@@ -79,12 +79,12 @@ class Unit {
     if (n === undefined) {
       n = this.names.size
       this.names.set(of, n)
-      this.pending.push(() => this.declarations.push(this.declare(of, n!)))
+      this.pending.push(() => this.declarations.push(this.declarationOf(of, n!)))
     }
     return n
   }
 
-  private declare(of: ConstructorLayout | UnionLayout | VectorLayout, n: number): string {
+  private declarationOf(of: ConstructorLayout | UnionLayout | VectorLayout, n: number): string {
     if ("_tag" in of) return of._tag === "union" ? this.union(of, n) : this.vector(of, n)
     return this.constructorFunctions(of, n)
   }
