@@ -1,0 +1,67 @@
+/**
+ * What every scenario stands in: a folder that goes away, the test server, and TDLib patched to trust it.
+ */
+import * as TestServer from "@effect-mtproto/test-server/TestServer"
+import type { TestServerError } from "@effect-mtproto/test-server/TestServerError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { mkdir, mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Libtdjson from "./Libtdjson.ts"
+import * as Namespace from "./Namespace.ts"
+import * as Tdlib from "./Tdlib.ts"
+
+/** An account of the test server. */
+export interface Account {
+  readonly id: bigint
+  readonly phone: string
+  readonly code: string
+}
+
+/** The server's side of the world, and a folder for everybody's files. */
+export class World extends Context.Service<World, {
+  readonly server: TestServer.TestServer["Service"]
+  readonly directory: string
+  /** A fresh account. */
+  readonly account: (firstName: string) => Effect.Effect<Account, TestServerError>
+  /** Options of a TDLib client for an account; the same name opens the same files again. */
+  readonly tdlib: (name: string, account: Account) => Effect.Effect<Tdlib.ClientOptions>
+}>()("@effect-mtproto/interop-tdlib/World") {}
+
+const make = Effect.gen(function*() {
+  yield* Namespace.assertIsolated
+  const directory = yield* Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(join(tmpdir(), "interop-tdlib-"))),
+    (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+  )
+  // TDLib's addresses end in :443 of 127.0.0.0/8, and its first data center is number 1
+  const server = yield* TestServer.make({ host: "0.0.0.0", port: 443, dcId: 1 })
+  let accounts = 0
+  return World.of({
+    server,
+    directory,
+    account: (firstName) =>
+      Effect.gen(function*() {
+        const phone = `99966${String(10000 + ++accounts)}`
+        const { id } = yield* server.createAccount({ phone, firstName })
+        return { id, phone, code: yield* server.loginCode(phone) }
+      }),
+    tdlib: (name, account) =>
+      Effect.gen(function*() {
+        const folder = join(directory, name)
+        yield* Effect.promise(() => mkdir(folder, { recursive: true }))
+        return { name, directory: folder, phone: account.phone, code: account.code }
+      })
+  })
+})
+
+/** The server on port 443 of the namespace. */
+export const layer = Layer.effect(World, make)
+
+/** TDLib, patched to trust the server of the world. */
+export const layerTdlib = Layer.unwrap(Effect.gen(function*() {
+  const { directory, server } = yield* World
+  return Tdlib.layer(yield* Libtdjson.install(directory, server.publicKeys[0]!))
+}))

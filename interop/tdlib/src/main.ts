@@ -1,0 +1,37 @@
+/**
+ * Runs the scenarios one after the other and ends with `N passed, N failed`.
+ *
+ * Arguments name the scenarios to run; without arguments all of them run.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Checks from "./Checks.ts"
+import { tdlibPair } from "./scenarios/TdlibPair.ts"
+import * as World from "./World.ts"
+
+const scenarios = { pair: tdlibPair }
+
+const checks = Checks.make()
+
+const chosen = process.argv.slice(2)
+const unknown = chosen.filter((name) => !(name in scenarios))
+if (unknown.length > 0) {
+  process.stderr.write(`no such scenario: ${unknown.join(", ")}; there are ${Object.keys(scenarios).join(", ")}\n`)
+  process.exit(2)
+}
+
+const program = Effect.forEach(
+  Object.entries(scenarios).filter(([name]) => chosen.length === 0 || chosen.includes(name)),
+  ([, scenario]) => scenario,
+  { discard: true }
+).pipe(
+  Effect.provide(World.layerTdlib.pipe(Layer.provideMerge(World.layer))),
+  Effect.provideService(Checks.Checks, checks)
+)
+
+const exit = await Effect.runPromiseExit(program)
+if (Exit.isFailure(exit)) checks.failed("the whole run", Cause.pretty(exit.cause))
+const { failed, passed } = checks.counts()
+process.stdout.write(`\n${passed} passed, ${failed} failed\n`, () => process.exit(failed === 0 ? 0 : 1))
