@@ -1,9 +1,9 @@
 /**
  * Constructor ids: the CRC-32 of the constructor's line in its canonical form.
  *
- * The canonical form is the line without id, semicolon, braces and angle brackets, with `string` for `bytes`, and without
- * the fields `flags.n?true` that occupy no bytes. Source: core.telegram.org/mtproto/TL-formal,
- * core.telegram.org/mtproto/TL-optargs.
+ * The canonical form is the line without id, semicolon, braces and angle brackets, with `string` for `bytes` (except in
+ * `Vector<bytes>`), and without the fields `flags.n?true` that occupy no bytes. Source:
+ * core.telegram.org/mtproto/TL-formal, core.telegram.org/mtproto/TL-optargs.
  *
  * @since 1.0.0
  */
@@ -21,7 +21,7 @@ export const canonical = (line: string): string =>
     .replace(/;.*$/, "")
     .replace(/^([\w.]+)#[0-9a-fA-F]+/, "$1")
     .replace(/ \w+:\w+\.\d+\?true\b/g, "")
-    .replace(/([:?<])bytes\b/g, "$1string")
+    .replace(/([:?])bytes\b/g, "$1string")
     .replace(/</g, " ")
     .replace(/[>{}]/g, "")
     .replace(/\s+/g, " ")

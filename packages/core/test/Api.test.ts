@@ -1,35 +1,14 @@
 import * as Api from "@effect-mtproto/core/Api"
+import * as ApiMethods from "@effect-mtproto/core/ApiMethods"
 import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
 import * as TlError from "@effect-mtproto/core/TlError"
+import * as TlId from "@effect-mtproto/core/TlId"
 import { assert, describe, it } from "@effect/vitest"
-import { crc32 } from "node:zlib"
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 
-/** Namespaces and the root of `Api`, by the prefix of their names. */
-const namespaces: ReadonlyArray<readonly [string, Record<string, unknown>]> = [
-  ["", Api as unknown as Record<string, unknown>],
-  ...Object.entries(Api as unknown as Record<string, unknown>)
-    .filter(([, value]) => typeof value === "object" && value !== null && Symbol.toStringTag in value)
-    .map(([name, value]) => [`${name}.`, value as Record<string, unknown>] as const)
-]
-
-const valueOf = (name: string): any => {
-  const dot = name.indexOf(".")
-  const namespace = namespaces.find(([prefix]) => prefix === name.slice(0, dot + 1))
-  return namespace?.[1][name.slice(dot + 1)]
-}
-
-/** The id that the language gives a line: the CRC32 of its canonical text. */
-const idOf = (line: string): number =>
-  crc32(
-    line.replace(/#[0-9a-f]+/, "")
-      .replace(/ \w+:flags\d*\.\d+\?true/g, "")
-      .replace(/([:?])bytes/g, "$1string")
-      .replace(/[<{]/g, " ")
-      .replace(/[>}]/g, "")
-      .replace(/ +/g, " ")
-  )
+const valueOf = (name: string): any =>
+  name.split(".").reduce((value: any, key) => value[key], Api as unknown as Record<string, unknown>)
 
 describe("the layer", () => {
   it("is 227", () => {
@@ -41,7 +20,7 @@ describe("the layer", () => {
 
   it("has ids that are the CRC32 of the canonical lines", () => {
     for (const c of [...ApiSchema.constructors().values(), ...ApiSchema.methods().values()]) {
-      assert.strictEqual(c.id, idOf(c.line), c.line)
+      assert.strictEqual(c.id, TlId.compute(c.line), c.line)
     }
   })
 
@@ -250,6 +229,32 @@ describe("requests", () => {
     assert.notProperty(connection, "proxy")
     assert.strictEqual(hex(connection.query), bytes)
     assert.strictEqual(hex(outer.subarray(0, 8)), "0d0d9bdae3000000")
+  })
+
+  it("come out of wrappers, in whatever order these are", () => {
+    const wrappers = Api.methodTable(Api.wrappers)
+    let bytes = Api.wrap(
+      Api.invokeAfterMsg,
+      { msgId: 1n },
+      Api.wrap(Api.invokeWithLayer, { layer: 227 }, Api.wrap(Api.invokeWithoutUpdates, {}, request))
+    )
+    const peeled: Array<string> = []
+    while (wrappers.peek(bytes) !== undefined) {
+      const wrapper = wrappers.decode(bytes)
+      peeled.push(wrapper._tag)
+      bytes = wrapper.query
+    }
+    assert.deepStrictEqual(peeled, ["invokeAfterMsg", "invokeWithLayer", "invokeWithoutUpdates"])
+    assert.deepStrictEqual(bytes, Api.encodeRequest(request))
+  })
+
+  it("are found by name", () => {
+    assert.strictEqual(ApiMethods.all().size, 798)
+    assert.strictEqual(ApiMethods.byName("messages.sendEncryptedService"), Api.messages.sendEncryptedService)
+    assert.strictEqual(ApiMethods.byName("invokeWithLayer"), Api.invokeWithLayer)
+    assert.isUndefined(ApiMethods.byName("messages.SentEncryptedMessage"))
+    assert.isUndefined(ApiMethods.byName("wrap"))
+    assert.strictEqual(ApiMethods.tableOfAll().peek(Api.encodeRequest(request)), Api.messages.sendEncryptedService)
   })
 
   it("document their errors", () => {

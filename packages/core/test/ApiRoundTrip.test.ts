@@ -15,13 +15,11 @@ const methodOf = (name: string): Api.AnyMethod => valueOf(name)
 /** Values of each constructor; the shapes of flags that they have differ. */
 const rounds = 6
 
-const check = (codec: TlCodec.TlCodec<any>, value: unknown, name: string): Uint8Array => {
+/** Writes and reads `value`, and writes what was read. */
+const turn = (codec: TlCodec.TlCodec<any>, value: unknown) => {
   const bytes = codec.encode(value).slice()
-  assert.strictEqual(bytes.length % 4, 0, name)
   const read = codec.decode(bytes)
-  assert.deepStrictEqual({ ...read }, value as object, name)
-  assert.deepStrictEqual(codec.encode(read).slice(), bytes, name)
-  return bytes
+  return { bytes, again: codec.encode(read).slice(), read: { ...read } as unknown }
 }
 
 describe("what is written is read again", () => {
@@ -29,7 +27,12 @@ describe("what is written is read again", () => {
     const values = new Values(1)
     for (const c of ApiSchema.constructors().values()) {
       const codec = typeOf(c.result)
-      for (let i = 0; i < rounds; i++) check(codec, values.combinator(c, i), c.name)
+      for (let i = 0; i < rounds; i++) {
+        const value = values.combinator(c, i)
+        const { again, bytes, read } = turn(codec, value)
+        assert.deepStrictEqual(read, value, c.name)
+        assert.deepStrictEqual(again, bytes, c.name)
+      }
     }
   })
 
@@ -37,7 +40,12 @@ describe("what is written is read again", () => {
     const values = new Values(2)
     for (const c of ApiSchema.methods().values()) {
       const { params } = methodOf(c.name)
-      for (let i = 0; i < rounds; i++) check(params, values.combinator(c, i), c.name)
+      for (let i = 0; i < rounds; i++) {
+        const value = values.combinator(c, i)
+        const { again, bytes, read } = turn(params, value)
+        assert.deepStrictEqual(read, value, c.name)
+        assert.deepStrictEqual(again, bytes, c.name)
+      }
     }
   })
 

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { crc32 } from "node:zlib"
+import * as TlId from "../../src/TlId.ts"
 import { additions, type DocumentedError } from "./errors.ts"
 
 // ----- the file as it is shipped
@@ -135,18 +135,6 @@ const lineOf = (entry: RawEntry): string => {
   return `${parts.join(" ")} = ${typeText(entry.type, entry.typeModifiers)}`
 }
 
-/** The id that a TL line has by the rule of the language: the CRC32 of its canonical text. */
-export const idOf = (line: string): number =>
-  crc32(
-    line
-      .replace(/#[0-9a-f]+/, "")
-      .replace(/ \w+:flags\d*\.\d+\?true/g, "")
-      .replace(/([:?])bytes/g, "$1string")
-      .replace(/[<{]/g, " ")
-      .replace(/[>}]/g, "")
-      .replace(/ +/g, " ")
-  )
-
 const fail = (entry: RawEntry, problem: string): never => {
   throw new Error(`${entry.name}: ${problem}`)
 }
@@ -195,7 +183,7 @@ export const load = (): Model => {
   for (const entry of raw.e) {
     if (isForeign(entry)) continue
     const line = lineOf(entry)
-    if (idOf(line) !== entry.id) fail(entry, `the id of "${line}" is not the CRC32 of the line`)
+    if (TlId.compute(line) !== entry.id) fail(entry, `the id of "${line}" is not the CRC32 of the line`)
     const base = { name: entry.name, id: entry.id, slots: slotsOf(entry), line }
     if (entry.kind === "class") {
       constructors.push({ ...base, type: entry.type })

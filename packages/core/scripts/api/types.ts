@@ -147,6 +147,19 @@ const emitMethod = (scope: Scope, m: Method, used: Set<string>): string => {
   ].join("\n")
 }
 
+const emitWrappers = (names: ReadonlyArray<string>): ReadonlyArray<string> => [
+  "/**",
+  " * The methods whose last parameter, `query`, is the bytes of another request: what a server has to peel off, in any",
+  " * order, before it knows what is asked.",
+  " */",
+  "export const wrappers: readonly [",
+  names.map((n) => `  typeof ${n}`).join(",\n"),
+  "] = [",
+  names.map((n) => `  ${n}`).join(",\n"),
+  "]",
+  ""
+]
+
 // ----- modules
 
 export const emitNamespace = (model: Model, namespace: string): string => {
@@ -163,6 +176,8 @@ export const emitNamespace = (model: Model, namespace: string): string => {
   }
   const methods = model.methods.filter((m) => namespaceOf(m.name) === namespace)
   if (methods.length > 0) body.push("// ----- methods", "", ...methods.map((m) => emitMethod(scope, m, used)))
+  const wrappers = methods.filter((m) => m.wrapper).map((m) => localOf(m.name))
+  if (wrappers.length > 0) body.push(...emitWrappers(wrappers))
   const text = body.join("\n")
   const module = moduleOf(namespace)
   const what = namespace === "" ? "without a namespace" : `of the namespace \`${namespace}\``

@@ -13340,3 +13340,33 @@ export const invokeWithReCaptcha: Method<
   p.readRest, p.writeRest,
   ""
 )
+
+/**
+ * The methods whose last parameter, `query`, is the bytes of another request: what a server has to peel off, in any
+ * order, before it knows what is asked.
+ */
+export const wrappers: readonly [
+  typeof invokeAfterMsg,
+  typeof invokeAfterMsgs,
+  typeof initConnection,
+  typeof invokeWithLayer,
+  typeof invokeWithoutUpdates,
+  typeof invokeWithMessagesRange,
+  typeof invokeWithTakeout,
+  typeof invokeWithBusinessConnection,
+  typeof invokeWithGooglePlayIntegrity,
+  typeof invokeWithApnsSecret,
+  typeof invokeWithReCaptcha
+] = [
+  invokeAfterMsg,
+  invokeAfterMsgs,
+  initConnection,
+  invokeWithLayer,
+  invokeWithoutUpdates,
+  invokeWithMessagesRange,
+  invokeWithTakeout,
+  invokeWithBusinessConnection,
+  invokeWithGooglePlayIntegrity,
+  invokeWithApnsSecret,
+  invokeWithReCaptcha
+]
