@@ -118,12 +118,15 @@ export const long: Schema.BigInt = Schema.BigInt
 export const double: Schema.Number = Schema.Number.annotate({ tl: { _tag: "primitive", type: "double" } })
 
 /**
- * `string`: UTF-8 on the wire, shorter than 2^24 bytes.
+ * `string`: UTF-8 on the wire, shorter than 2^24 bytes. The schema admits well-formed strings only; the binary codec
+ * writes a lone surrogate as U+FFFD.
  *
  * @category primitives
  * @since 1.0.0
  */
-export const string: Schema.String = Schema.String.annotate({ tl: { _tag: "primitive", type: "string" } })
+export const string: Schema.String = Schema.String
+  .check(Schema.makeFilter((s) => !/\p{Surrogate}/u.test(s), { expected: "a string without lone surrogates" }))
+  .annotate({ tl: { _tag: "primitive", type: "string" } })
 
 /**
  * `bytes`: shorter than 2^24. What is decoded may be a view of the input, see `TlReader`.
@@ -365,6 +368,22 @@ export const constructor = <const Tag extends string, const F extends Fields>(
     order
   }
   return Schema.TaggedStruct(tag, values).annotate({ tl: annotation }) as unknown as Constructor<Tag, ValueFields<F>>
+}
+
+/**
+ * The same constructor with narrower schemas for some of its fields. The wire form must stay what it is.
+ *
+ * @category objects
+ * @since 1.0.0
+ */
+export const narrow = <F extends Schema.Struct.Fields, const O extends { readonly [K in keyof F]?: Schema.Constraint }>(
+  schema: Schema.Struct<F>,
+  fields: O
+): Schema.Struct<Struct.Simplify<Omit<F, keyof O> & O>> => {
+  const tl = schema.ast.annotations?.tl
+  return Schema.Struct({ ...schema.fields, ...fields } as never)
+    // A copy, for the annotation is the identity of a layout.
+    .annotate({ tl: tl === undefined ? undefined : { ...tl } }) as never
 }
 
 /**
