@@ -1,9 +1,10 @@
 import * as Api from "@effect-mtproto/core/Api"
 import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
 import * as TlCodec from "@effect-mtproto/core/TlCodec"
+import * as TlError from "@effect-mtproto/core/TlError"
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import { Values } from "./support/apiValues.ts"
+import { random, Values } from "./support/apiValues.ts"
 import * as Mtcute from "./support/mtcute.ts"
 
 const valueOf = (name: string): any =>
@@ -70,6 +71,31 @@ describe("what is written is read again", () => {
       assert.strictEqual(Api.methodOf(request).tag, c.name)
       assert.strictEqual(request._tag, c.name)
     }
+  })
+})
+
+describe("what was damaged", () => {
+  it("is a value or a TlError, never anything else", () => {
+    const values = new Values(9)
+    const next = random(10)
+    let refused = 0
+    for (const c of ApiSchema.constructors().values()) {
+      const codec = typeOf(c.result)
+      const bytes = codec.encode(values.combinator(c, 3)).slice()
+      for (let i = 0; i < 4; i++) {
+        const damaged = bytes.slice(0, i === 0 ? Math.floor(next() * bytes.length) : bytes.length)
+        for (let k = 0; k < i && damaged.length > 0; k++) {
+          damaged[Math.floor(next() * damaged.length)] = next() < 0.5 ? 0xff : Math.floor(next() * 256)
+        }
+        try {
+          codec.decode(damaged)
+        } catch (error) {
+          assert.isTrue(TlError.isTlError(error), c.name)
+          refused++
+        }
+      }
+    }
+    assert.isAbove(refused, 2000)
   })
 })
 

@@ -163,6 +163,29 @@ describe("errors", () => {
     }
   })
 
+  it("are the error channel of a call, as types", () => {
+    const invoke = <M extends Api.AnyRequest>(
+      request: M
+    ): Effect.Effect<Api.Response<M>, Api.ErrorOf<M> | RpcError.RpcError | RpcError.FloodWait> =>
+      Effect.fail(new RpcError.RpcError({ code: 500, type: "INTERNAL", method: request._tag }))
+    const peer = { _tag: "inputEncryptedChat", chatId: 1, accessHash: 1n } as const
+    const call = invoke(send({ peer, randomId: 1n, data: new Uint8Array() }))
+    const caught: Effect.Effect<
+      Api.messages.SentEncryptedMessage | "DATA_INVALID" | number,
+      Exclude<Api.ErrorOf<typeof send>, RpcError.DataInvalid> | RpcError.RpcError
+    > = call.pipe(
+      Effect.catchTag("DataInvalid", (e) => Effect.succeed(e.type)),
+      Effect.catchTag("FloodWait", (e) => Effect.succeed(e.seconds))
+    )
+    // @ts-expect-error the method does not document it
+    Effect.catchTag(invoke(Api.updates.getState()), "DataInvalid", () => Effect.void)
+    // @ts-expect-error a parameter is missing
+    send({ peer, randomId: 1n })
+    // @ts-expect-error a parameter too many
+    send({ peer, randomId: 1n, data: new Uint8Array(), silent: true })
+    assert.isTrue(Effect.isEffect(caught))
+  })
+
   it("have typed unions per method", () => {
     type Errors = Api.ErrorOf<typeof send>
     const tags: Record<Errors["_tag"], true> = {
