@@ -235,11 +235,8 @@ export interface Documentation {
   readonly type: string
 }
 
-/**
- * @category type ids
- * @since 1.0.0
- */
-export const SourceTypeId: unique symbol = Symbol.for("~@effect-mtproto/core/RpcError/Source") as any
+/** The key of the type of the errors of a method; nothing stands there at run time. */
+declare const ErrorsId: unique symbol
 
 /**
  * What errors come from: a method with its documentation. Every method of the API is one.
@@ -250,8 +247,7 @@ export const SourceTypeId: unique symbol = Symbol.for("~@effect-mtproto/core/Rpc
 export interface Source<out E> {
   readonly tag: string
   readonly errors: ReadonlyArray<Documentation>
-  /** The type of the documented errors; nothing at run time. */
-  readonly [SourceTypeId]?: E
+  readonly [ErrorsId]?: E
 }
 
 /**

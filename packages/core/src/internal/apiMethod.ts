@@ -101,7 +101,7 @@ export const codec = <A>(name: string, read: Read<A>, write: Write<A>): TypeCode
  * @category type ids
  * @since 1.0.0
  */
-export const MethodTypeId: unique symbol = Symbol.for("~@effect-mtproto/core/Api/Method") as any
+export const MethodTypeId: unique symbol = Symbol.for("~@effect-mtproto/core/Api/Method")
 
 /** The key of the types of a method; nothing stands there at run time. */
 declare const TypesId: unique symbol
