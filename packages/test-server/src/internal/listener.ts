@@ -1,0 +1,213 @@
+/**
+ * The sockets. Owns every `net.Socket` of the server: bytes in, frames cut,
+ * packets to the engine, answers out.
+ *
+ * Works on `node:net` itself: what a chunk of bytes holds is handled in the same
+ * turn, without a fiber or a queue between the socket and the session. That is
+ * also what bounds memory: a client that does not read is not read from, and
+ * while a key exchange computes, its connection waits.
+ */
+import type { Event } from "@effect-mtproto/core/Framing"
+import * as Connection from "@effect-mtproto/core/framing/Connection"
+import * as Packet from "@effect-mtproto/crypto/Packet"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
+import * as Engine from "./engine.ts"
+import * as KeyExchange from "./keyExchange.ts"
+import * as MessageIds from "./messageIds.ts"
+
+export interface Options {
+  readonly engine: Engine.Engine
+  readonly exchanges: KeyExchange.KeyExchanges
+  readonly host: string
+  readonly port: number
+  /** Runs a key exchange step and calls back with its result. */
+  readonly run: (effect: Effect.Effect<KeyExchange.Reply>, done: (reply: KeyExchange.Reply) => void) => void
+}
+
+/** How long a client may take to notice that its connection is being closed, in milliseconds. */
+const LINGER = 5000
+
+/** The longest time that a client may ask a silent connection to be kept for, in seconds. */
+const MAX_KEEP_ALIVE = 86_400
+
+/** A socket as a link of the engine. */
+const accept = (options: Options, socket: Socket): void => {
+  const { engine } = options
+  const { world } = engine
+  world.counters.connectionsOpened++
+  if (engine.links.size >= world.limits.connections) {
+    world.counters.connectionsClosed++
+    socket.destroy()
+    return
+  }
+  const framing = Connection.server({
+    aesCtr: world.crypto.aesCtr,
+    randomBytes: (length) => length === 0 ? new Uint8Array(0) : world.crypto.randomBytes(length),
+    maxLength: world.limits.frameBytes
+  })
+  let events: Array<Event> = []
+  let isOpen = true
+  let isBusy = false
+  let cancelKeepAlive: (() => void) | undefined
+
+  const write = (bytes: Uint8Array): void => {
+    world.counters.framesSent++
+    world.counters.bytesSent += bytes.length
+    socket.write(bytes)
+  }
+  const shut = (): void => {
+    if (!isOpen) return
+    isOpen = false
+    events = []
+    cancelKeepAlive?.()
+    world.counters.connectionsClosed++
+    Engine.detach(engine, link)
+  }
+  const link: Engine.Link = {
+    sessions: new Set(),
+    isOpen: () => isOpen,
+    isFull: () => socket.writableLength > world.limits.unreadBytes,
+    send: (packets) => {
+      const encoder = framing.encoder()
+      if (!isOpen || encoder === undefined) return
+      socket.cork()
+      for (const packet of packets) write(encoder.packet(packet))
+      socket.uncork()
+    },
+    quickAck: (token) => {
+      // the full framing has no way to say it
+      const encoder = framing.info()?.framing === "full" ? undefined : framing.encoder()
+      if (isOpen && encoder !== undefined) write(encoder.quickAck(token))
+    },
+    transportError: (code) => {
+      const encoder = framing.encoder()
+      if (isOpen && encoder !== undefined) write(encoder.transportError(code))
+    },
+    close: () => {
+      if (!isOpen) return
+      shut()
+      // read on: closing with unread bytes would reset the connection, and what was sent would be lost
+      socket.end()
+      socket.resume()
+      socket.setTimeout(LINGER, () => socket.destroy())
+    },
+    destroy: () => {
+      shut()
+      socket.destroy()
+    },
+    keepAlive: (seconds) => {
+      cancelKeepAlive?.()
+      const millis = Math.min(Math.max(seconds, 1), MAX_KEEP_ALIVE) * 1000
+      cancelKeepAlive = engine.runtime.after(millis, link.destroy)
+    }
+  }
+
+  const answerPlain = (packet: Uint8Array): void => {
+    const opened = Packet.openPlain(packet)
+    if (Result.isFailure(opened)) {
+      world.counters.framesRefused++
+      link.destroy()
+      return
+    }
+    isBusy = true
+    socket.pause()
+    options.run(KeyExchange.handle(world, options.exchanges, opened.success.body), (reply) => {
+      isBusy = false
+      if (!isOpen) return
+      if (reply._tag === "Answer") {
+        const body = world.settings.trailingBytes ? withTrailingBytes(reply.body) : reply.body
+        link.send([Packet.sealPlain({ msgId: MessageIds.next(0n, world.clock(), MessageIds.ANSWER), body })])
+      } else if (reply._tag === "Refuse") {
+        world.counters.framesRefused++
+        link.transportError(reply.code)
+        link.close()
+      }
+      work()
+    })
+  }
+  const withTrailingBytes = (body: Uint8Array): Uint8Array => {
+    const words = world.crypto.randomBytes(1)[0]! % 16
+    if (words === 0) return body
+    const padded = new Uint8Array(body.length + words * 4)
+    padded.set(body)
+    padded.set(world.crypto.randomBytes(words * 4), body.length)
+    return padded
+  }
+  const take = (event: Event): void => {
+    if (event._tag !== "Packet") {
+      world.counters.framesRefused++
+      link.destroy()
+      return
+    }
+    const isPlain = Engine.isPlain(event.payload)
+    if (isPlain === true) answerPlain(event.payload)
+    else if (isPlain === false) Engine.receive(engine, link, event.payload, event.quickAck)
+    else {
+      world.counters.framesRefused++
+      link.destroy()
+    }
+  }
+  const work = (): void => {
+    const pending = events
+    events = []
+    let next = 0
+    while (isOpen && !isBusy && next < pending.length) take(pending[next++]!)
+    // what is left waits for the key exchange, or is dropped with the connection
+    if (isOpen) events = pending.slice(next)
+    Engine.settle(engine)
+    if (isOpen && !isBusy) {
+      if (link.isFull()) socket.pause()
+      else socket.resume()
+    }
+  }
+
+  engine.links.add(link)
+  socket.setNoDelay(true)
+  socket.on("data", (chunk: Buffer) => {
+    if (!isOpen) return
+    world.counters.bytesReceived += chunk.length
+    // a plain view: `slice` of a Buffer does not copy
+    for (const event of framing.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))) events.push(event)
+    work()
+  })
+  socket.on("drain", () => {
+    Engine.resume(engine, link)
+    if (isOpen && !isBusy) socket.resume()
+  })
+  socket.on("end", link.destroy)
+  socket.on("error", link.destroy)
+  socket.on("close", shut)
+}
+
+/** Listens until the scope closes; then every connection is broken off. */
+export const listen = (options: Options): Effect.Effect<AddressInfo, Error, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(open(options), close),
+    ({ server }) => server.address() as AddressInfo
+  )
+
+interface Listening {
+  readonly server: Server
+  readonly sockets: ReadonlySet<Socket>
+}
+
+const open = (options: Options): Effect.Effect<Listening, Error> =>
+  Effect.callback((resume) => {
+    const sockets = new Set<Socket>()
+    const server = createServer({ noDelay: true }, (socket) => {
+      sockets.add(socket)
+      socket.once("close", () => sockets.delete(socket))
+      accept(options, socket)
+    })
+    server.once("error", (error) => resume(Effect.fail(error)))
+    server.listen({ host: options.host, port: options.port }, () => resume(Effect.succeed({ server, sockets })))
+  })
+
+const close = ({ server, sockets }: Listening): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    for (const socket of sockets) socket.destroy()
+    server.close(() => resume(Effect.void))
+  })

@@ -1,0 +1,69 @@
+/**
+ * What a method of the API is made of on the server.
+ */
+import type * as Api from "@effect-mtproto/core/Api"
+import type { RpcFailure } from "../failure.ts"
+import type { AuthKey, Authorization } from "../model.ts"
+import type { Session } from "../session.ts"
+import type { World } from "../world.ts"
+
+/** The circumstances of a call. */
+export interface Call {
+  readonly world: World
+  /** The key that the query was encrypted with; a temporary one speaks for another. */
+  readonly key: AuthKey
+  readonly session: Session
+  readonly msgId: bigint
+  /** Seconds of unix time. */
+  readonly now: number
+}
+
+/** A call of somebody who is logged in. */
+export interface UserCall extends Call {
+  readonly authorization: Authorization
+}
+
+/**
+ * Who may call: anyone, also before login; whoever is logged in; or people only,
+ * not bots.
+ */
+export type Access = "anyone" | "user" | "person"
+
+export interface Entry {
+  readonly method: Api.AnyMethod
+  readonly access: Access
+  /** Whether a call makes its session one that updates are sent to. */
+  readonly wakesUpdates: boolean
+  readonly handle: (call: any, request: any) => unknown
+}
+
+type Handler<C, M extends Api.AnyMethod> = (call: C, request: Api.Params<M>) => Api.Response<M> | RpcFailure
+
+export const anyone = <M extends Api.AnyMethod>(method: M, handle: Handler<Call, M>): Entry => ({
+  method,
+  access: "anyone",
+  wakesUpdates: false,
+  handle
+})
+
+export const user = <M extends Api.AnyMethod>(method: M, handle: Handler<UserCall, M>): Entry => ({
+  method,
+  access: "user",
+  wakesUpdates: true,
+  handle
+})
+
+export const person = <M extends Api.AnyMethod>(method: M, handle: Handler<UserCall, M>): Entry => ({
+  method,
+  access: "person",
+  wakesUpdates: true,
+  handle
+})
+
+/** A method for files, which run on connections that want no updates. */
+export const file = <M extends Api.AnyMethod>(method: M, handle: Handler<UserCall, M>): Entry => ({
+  method,
+  access: "user",
+  wakesUpdates: false,
+  handle
+})

@@ -1,0 +1,48 @@
+/**
+ * The methods that the server has, and the names of all that exist.
+ */
+import * as Api from "@effect-mtproto/core/Api"
+import { readInt } from "../bytes.ts"
+import * as Account from "./account.ts"
+import * as Auth from "./auth.ts"
+import * as Help from "./help.ts"
+import type { Entry } from "./method.ts"
+import * as People from "./people.ts"
+import * as SecretChats from "./secretChats.ts"
+import * as Updates from "./updates.ts"
+import * as Upload from "./upload.ts"
+
+const entries: ReadonlyMap<number, Entry> = new Map(
+  [Account, Auth, Help, People, SecretChats, Updates, Upload]
+    .flatMap((group) => group.methods)
+    .map((entry) => [entry.method.id, entry])
+)
+
+/** How the server answers a method, if it does. */
+export const entryOf = (method: Api.AnyMethod): Entry | undefined => entries.get(method.id)
+
+let all: Map<number, Api.AnyMethod> | undefined
+
+const isMethod = (value: unknown): value is Api.AnyMethod => typeof value === "function" && "params" in value
+
+/** A method of the API by its constructor id, whether the server has it or not. */
+export const methodOf = (id: number): Api.AnyMethod | undefined => {
+  const known = entries.get(id >>> 0)
+  if (known !== undefined) return known.method
+  if (all === undefined) {
+    const found = new Map<number, Api.AnyMethod>()
+    for (const group of Object.values(Api)) {
+      if (typeof group !== "object" || group === null) continue
+      for (const value of Object.values(group)) if (isMethod(value)) found.set(value.id, value)
+    }
+    all = found
+  }
+  return all.get(id >>> 0)
+}
+
+/** What a query calls: the method's name, or its constructor if there is no such method. */
+export const nameOf = (body: Uint8Array): string => {
+  if (body.length < 4) return ""
+  const id = readInt(body, 0)
+  return methodOf(id)?.tag ?? `#${(id >>> 0).toString(16).padStart(8, "0")}`
+}
