@@ -1,5 +1,5 @@
 /**
- * Runs the scenarios one after the other and ends with `N passed, N failed`.
+ * Runs the scenarios and ends with `N passed, N failed`.
  *
  * Arguments name the scenarios to run; without arguments all of them run.
  */
@@ -8,10 +8,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Checks from "./Checks.ts"
+import { serverFaults } from "./scenarios/ServerFaults.ts"
+import { serverFiles } from "./scenarios/ServerFiles.ts"
 import { tdlibPair } from "./scenarios/TdlibPair.ts"
 import * as World from "./World.ts"
 
-const scenarios = { pair: tdlibPair }
+const scenarios = { pair: tdlibPair, faults: serverFaults, files: serverFiles }
 
 const checks = Checks.make()
 
@@ -25,7 +27,8 @@ if (unknown.length > 0) {
 const program = Effect.forEach(
   Object.entries(scenarios).filter(([name]) => chosen.length === 0 || chosen.includes(name)),
   ([, scenario]) => scenario,
-  { discard: true }
+  // each has accounts of its own, and most of the time is waiting
+  { concurrency: 3, discard: true }
 ).pipe(
   Effect.provide(World.layerTdlib.pipe(Layer.provideMerge(World.layer))),
   Effect.provideService(Checks.Checks, checks)
