@@ -24,6 +24,8 @@ import { currentMessage } from "./internal/secretCurrent.ts"
 import { actionForLayer, actionLayer, messageForLayer } from "./internal/secretLayer.ts"
 import * as SecretApi from "./SecretApi.ts"
 import * as Tl from "./Tl.ts"
+import type { TlError } from "./TlError.ts"
+import * as TlJson from "./TlJson.ts"
 
 // ----- schemas
 
@@ -417,4 +419,41 @@ export const fromWire = (value: SecretApi.DecryptedMessage): AnyMessage => {
     default:
       return currentMessage(value)
   }
+}
+
+// ----- JSON
+
+/**
+ * A message in the JSON form of `TlJson`.
+ *
+ * @category conversions
+ * @since 1.0.0
+ */
+export const toJson: (value: AnyMessage) => Schema.Json = TlJson.encode(AnyMessage)
+
+const decodeJson = TlJson.decodeResult(SecretApi.DecryptedMessage)
+
+/**
+ * A draft from the JSON form of `TlJson`: `random_id`, `ttl` and the text may be left out, every constructor that was ever
+ * sent is understood.
+ *
+ * @category conversions
+ * @since 1.0.0
+ */
+export const fromJson = (json: unknown): Result.Result<AnyDraft, TlError> => {
+  if (typeof json !== "object" || json === null) return Result.map(decodeJson(json), fromWire)
+  const given = json as { readonly [key: string]: unknown }
+  const has = (...keys: ReadonlyArray<string>) => keys.some((key) => given[key] !== undefined && given[key] !== null)
+  const defaults = {
+    ...has("random_id", "randomId") ? {} : { random_id: "0" },
+    ...has("ttl") ? {} : { ttl: 0 },
+    ...has("message") ? {} : { message: "" }
+  }
+  return Result.map(decodeJson({ ...given, ...defaults }), (wire): AnyDraft => {
+    const { randomId, ...draft } = fromWire(wire)
+    const named = "random_id" in defaults ? draft : { ...draft, randomId }
+    if (named._tag === "decryptedMessageService" || !("ttl" in defaults)) return named
+    const { ttl: _, ...withoutTtl } = named
+    return withoutTtl
+  })
 }

@@ -10,16 +10,14 @@
  *
  * @since 1.0.0
  */
-import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import { attempt, toIssue } from "./internal/attempt.ts"
 import { fromLayout } from "./internal/codec.ts"
 import { fromAst } from "./internal/fromSchema.ts"
 import type { Layout } from "./internal/layout.ts"
 import type { TlError } from "./TlError.ts"
-import { isTlError } from "./TlError.ts"
 import type { TlReader } from "./TlReader.ts"
 import type { TlWriter } from "./TlWriter.ts"
 
@@ -107,20 +105,3 @@ export const toSchema = <S extends Schema.Constraint>(
     }) as never
   ))
 }
-
-const attempt = <A>(run: () => A): Result.Result<A, TlError> => {
-  try {
-    return Result.succeed(run())
-  } catch (e) {
-    if (isTlError(e)) return Result.fail(e)
-    throw e
-  }
-}
-
-const toIssue = <A>(run: () => A): Effect.Effect<A, SchemaIssue.Issue> =>
-  Effect.suspend(() => {
-    const result = attempt(run)
-    return Result.isSuccess(result)
-      ? Effect.succeed(result.success)
-      : Effect.fail(new SchemaIssue.InvalidValue({ message: result.failure.message }))
-  })

@@ -10,6 +10,7 @@
  *
  * @since 1.0.0
  */
+import { describe } from "./internal/describe.ts"
 import { utf8Length, writeAscii, writeText } from "./internal/text.ts"
 import type { Reason } from "./TlError.ts"
 import { TlError } from "./TlError.ts"
@@ -292,20 +293,3 @@ export class TlWriter {
  * @since 1.0.0
  */
 export const make = (options?: ConstructorParameters<typeof TlWriter>[0]): TlWriter => new TlWriter(options)
-
-const describe = (value: unknown): string => {
-  if (value === null) return "null"
-  if (value === undefined) return "nothing"
-  if (value instanceof Uint8Array) return `${value.length} bytes`
-  if (Array.isArray(value)) return "an array"
-  switch (typeof value) {
-    case "number":
-      return Number.isInteger(value) ? "an integer out of range" : "a number that is not an integer"
-    case "bigint":
-      return "a bigint out of range"
-    case "object":
-      return "an object"
-    default:
-      return `a ${typeof value}`
-  }
-}
