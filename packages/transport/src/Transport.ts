@@ -40,6 +40,7 @@ import type * as Stream from "effect/Stream"
  * - `unauthorized`: the server no longer accepts the authorization key
  *   (logged out from elsewhere, key unknown or used twice).
  * - `protocol`: the server answered with something that breaks the protocol.
+ * - `invalid-request`: the request cannot be serialised.
  * - `too-large`: the request does not fit into one message.
  * - `uncertain`: the server may or may not have executed a call that must not
  *   be repeated blindly.
@@ -55,6 +56,7 @@ export const TransportErrorReason = Schema.Literals([
   "handshake",
   "unauthorized",
   "protocol",
+  "invalid-request",
   "too-large",
   "uncertain",
   "store",

@@ -1,0 +1,235 @@
+/**
+ * Logging in and out (core.telegram.org/api/auth).
+ *
+ * What has to come from a person comes from effects that are passed in, so a
+ * login works the same from a terminal, a web form or a test. Phone numbers,
+ * codes and passwords are `Redacted` and appear in no error.
+ *
+ * @since 1.0.0
+ */
+import * as Api from "@effect-mtproto/core/Api"
+import type { FloodWait, RpcError } from "@effect-mtproto/core/RpcError"
+import { Crypto } from "@effect-mtproto/crypto/Crypto"
+import type { CryptoError } from "@effect-mtproto/crypto/CryptoError"
+import type { DiffieHellmanError } from "@effect-mtproto/crypto/DiffieHellman"
+import * as Srp from "@effect-mtproto/crypto/Srp"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { MtprotoTransport } from "./MtprotoTransport.ts"
+import type { TransportError } from "./Transport.ts"
+
+/**
+ * The server wants something that a login here does not do.
+ *
+ * - `sign-up`: nobody has this phone number yet; accounts are made with an
+ *   official app.
+ * - `email`: an e-mail address has to be set up first, with an official app.
+ * - `payment`: codes to this number are paid for, in an official app.
+ * - `password`: the account has a password, and no `password` prompt was given.
+ * - `password-algorithm`: the password is checked in a way that is not known here.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export class LoginError extends Schema.TaggedError<LoginError>()("LoginError", {
+  reason: Schema.Literals(["sign-up", "email", "payment", "password", "password-algorithm"])
+}) {
+  override get message(): string {
+    return explanations[this.reason]
+  }
+}
+
+const explanations = {
+  "sign-up": "There is no account with this phone number; make one with an official Telegram app",
+  email: "Telegram wants an e-mail address for logins; set it up with an official Telegram app",
+  payment: "Telegram wants a payment for codes to this number; log in with an official Telegram app",
+  password: "The account is protected by a password, and there is nobody to ask for it",
+  "password-algorithm": "The account's password is checked in a way that this software does not know"
+}
+
+/**
+ * How a code was sent, for the person who is asked for it.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface CodeRequest {
+  /** The way it went, such as `auth.sentCodeTypeApp` or `auth.sentCodeTypeSms`. */
+  readonly type: Api.auth.SentCodeType
+  /** 1, and more after a wrong code. */
+  readonly attempt: number
+}
+
+/**
+ * @since 1.0.0
+ * @category models
+ */
+export interface PasswordRequest {
+  /** What the person has left as a hint. */
+  readonly hint: string | undefined
+  /** 1, and more after a wrong password. */
+  readonly attempt: number
+}
+
+/**
+ * @since 1.0.0
+ * @category models
+ */
+export interface PhoneOptions<E, R> {
+  /** In international form. */
+  readonly phone: Redacted.Redacted<string>
+  readonly code: (request: CodeRequest) => Effect.Effect<Redacted.Redacted<string>, E, R>
+  /** For accounts with two-step verification. */
+  readonly password?:
+    | ((request: PasswordRequest) => Effect.Effect<Redacted.Redacted<string>, E, R>)
+    | undefined
+  /** How often code and password may be wrong before the error of the server is the result. Default: 3. */
+  readonly attempts?: number | undefined
+}
+
+/**
+ * The errors of a login: what the server documents for it, and what else can go
+ * wrong on the way.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type PhoneError =
+  | LoginError
+  | Api.ErrorOf<typeof Api.auth.sendCode>
+  | Api.ErrorOf<typeof Api.auth.signIn>
+  | Api.ErrorOf<typeof Api.auth.checkPassword>
+  | RpcError
+  | FloodWait
+  | TransportError
+  | CryptoError
+  | DiffieHellmanError
+
+/** The server asks to begin again when it was restarted; not for ever. */
+const MAX_RESTARTS = 3
+
+/**
+ * Logs in with a phone number and the code that Telegram sends to it, and with
+ * the password if the account has one. Answers with the user.
+ *
+ * A wrong code or password is asked for again. The data centre of the account is
+ * found by itself, if its address is configured.
+ *
+ * @since 1.0.0
+ * @category login
+ */
+export const phone: <E = never, R = never>(
+  options: PhoneOptions<E, R>
+) => Effect.Effect<Api.user, PhoneError | E, MtprotoTransport | Crypto | R> = Effect.fn("Login.phone")(
+  function*<E, R>(options: PhoneOptions<E, R>) {
+    const client = yield* MtprotoTransport
+    const sent = yield* sendCode(options.phone)
+    switch (sent._tag) {
+      case "auth.sentCodeSuccess":
+        return yield* finish(sent.authorization)
+      case "auth.sentCodePaymentRequired":
+        return yield* new LoginError({ reason: "payment" })
+      case "auth.sentCode":
+        break
+    }
+    if (sent.type._tag === "auth.sentCodeTypeSetUpEmailRequired") return yield* new LoginError({ reason: "email" })
+    const { phoneCodeHash, type } = sent
+
+    const signIn = (attempt: number): Effect.Effect<Api.auth.Authorization | undefined, PhoneError | E, R> =>
+      Effect.flatMap(options.code({ type, attempt }), (code) =>
+        client.invoke(Api.auth.signIn({
+          phoneNumber: Redacted.value(options.phone),
+          phoneCodeHash,
+          ...writeCode(type, Redacted.value(code))
+        })).pipe(
+          Effect.catchTag("RpcError", (error) =>
+            error.type === "SESSION_PASSWORD_NEEDED" ? Effect.succeed(undefined) : Effect.fail(error)),
+          Effect.catchTag(["PhoneCodeInvalid", "PhoneCodeEmpty"], (error) =>
+            attempt < attemptsOf(options) ? signIn(attempt + 1) : Effect.fail(error))
+        ))
+
+    return yield* finish((yield* signIn(1)) ?? (yield* checkPassword(options)))
+  }
+)
+
+/**
+ * Ends the login: the server forgets it, and so does the store. All secret chats
+ * of this device end with it.
+ *
+ * @since 1.0.0
+ * @category logout
+ */
+export const logOut: Effect.Effect<void, RpcError | FloodWait | TransportError, MtprotoTransport> = Effect.gen(
+  function*() {
+    const client = yield* MtprotoTransport
+    yield* client.invoke(Api.auth.logOut()).pipe(
+      // the server may close the door before it has answered
+      Effect.catchTag("RpcError", (error) => error.code === 401 ? Effect.void : Effect.fail(error)),
+      Effect.catchTag(
+        "TransportError",
+        (error) => error.reason === "unauthorized" ? Effect.void : Effect.fail(error)
+      )
+    )
+    yield* client.signedOut
+  }
+).pipe(Effect.withSpan("Login.logOut"))
+
+// ----- parts
+
+const attemptsOf = (options: { readonly attempts?: number | undefined }): number => options.attempts ?? 3
+
+const sendCode = Effect.fnUntraced(function*(phoneNumber: Redacted.Redacted<string>) {
+  const client = yield* MtprotoTransport
+  const request = Api.auth.sendCode({
+    phoneNumber: Redacted.value(phoneNumber),
+    apiId: client.apiId,
+    apiHash: Redacted.value(client.apiHash),
+    settings: { _tag: "codeSettings" }
+  })
+  return yield* Effect.retry(client.invoke(request), {
+    times: MAX_RESTARTS,
+    while: (error) => error._tag === "AuthRestart"
+  })
+})
+
+/** A code that came by mail goes into another field. */
+const writeCode = (type: Api.auth.SentCodeType, code: string) =>
+  type._tag === "auth.sentCodeTypeEmailCode"
+    ? { emailVerification: { _tag: "emailVerificationCode", code } as const }
+    : { phoneCode: code }
+
+const checkPassword = <E, R>(
+  options: PhoneOptions<E, R>,
+  attempt = 1
+): Effect.Effect<Api.auth.Authorization, PhoneError | E, MtprotoTransport | Crypto | R> =>
+  Effect.gen(function*() {
+    const client = yield* MtprotoTransport
+    const crypto = yield* Crypto
+    if (options.password === undefined) return yield* new LoginError({ reason: "password" })
+    const { currentAlgo, hint } = yield* client.invoke(Api.account.getPassword())
+    const password = yield* options.password({ hint, attempt })
+    // asked for again, since they are good for one attempt and a person needs time
+    const { srpB, srpId } = yield* client.invoke(Api.account.getPassword())
+    if (
+      currentAlgo?._tag !== "passwordKdfAlgoSHA256SHA256PBKDF2HMACSHA512iter100000SHA256ModPow" ||
+      srpB === undefined || srpId === undefined
+    ) {
+      return yield* new LoginError({ reason: "password-algorithm" })
+    }
+    const { a, m1 } = yield* Srp.prove(crypto, { algorithm: currentAlgo, srpB, password })
+    return yield* Effect.catchTag(
+      client.invoke(Api.auth.checkPassword({ password: { _tag: "inputCheckPasswordSRP", srpId, A: a, M1: m1 } })),
+      ["PasswordHashInvalid", "SrpIdInvalid"],
+      (error) => attempt < attemptsOf(options) ? checkPassword(options, attempt + 1) : Effect.fail(error)
+    )
+  })
+
+const finish = Effect.fnUntraced(function*(authorization: Api.auth.Authorization) {
+  if (authorization._tag === "auth.authorizationSignUpRequired") return yield* new LoginError({ reason: "sign-up" })
+  const { user } = authorization
+  const client = yield* MtprotoTransport
+  yield* client.signedIn(user.id)
+  // an account that has just logged in is not an empty one
+  return user._tag === "user" ? user : yield* new LoginError({ reason: "sign-up" })
+})

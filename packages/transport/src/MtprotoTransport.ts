@@ -1,0 +1,420 @@
+/**
+ * The native MTProto client as a `Transport`.
+ *
+ * ```ts
+ * const TransportLayer = MtprotoTransport.layer({ apiId, apiHash }).pipe(
+ *   Layer.provide([NodeCrypto.layer, SessionStore.layerSql()])
+ * )
+ * ```
+ *
+ * - The connection is made in the background and made again, with growing and
+ *   jittered pauses, for as long as the layer lives; calls wait for it. A dead
+ *   network is noticed within 15 seconds.
+ * - Keys, salts and the state of updates are kept in the `SessionStore`.
+ * - Before a login only a few methods are allowed; see `Login`. Once logged in,
+ *   updates flow: what was missed is fetched first.
+ * - When the server moves the account to another data centre, so does the client.
+ *
+ * @since 1.0.0
+ */
+import * as Api from "@effect-mtproto/core/Api"
+import * as RpcError from "@effect-mtproto/core/RpcError"
+import { isTlError } from "@effect-mtproto/core/TlError"
+import { Crypto } from "@effect-mtproto/crypto/Crypto"
+import * as RsaPublicKey from "@effect-mtproto/crypto/RsaPublicKey"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import * as Datacenter from "./Datacenter.ts"
+import * as Datacenters from "./internal/datacenters.ts"
+import * as DcClient from "./internal/dcClient.ts"
+import * as Gzip from "./internal/gzip.ts"
+import * as Methods from "./internal/methods.ts"
+import * as Service from "./internal/service.ts"
+import * as UpdatesDriver from "./internal/updatesDriver.ts"
+import * as ServerKeys from "./ServerKeys.ts"
+import * as Session from "./Session.ts"
+import type { Account, SessionStoreError } from "./SessionStore.ts"
+import { SessionStore } from "./SessionStore.ts"
+import { Transport, TransportError } from "./Transport.ts"
+import type { InvokeOptions, TransportUpdate } from "./Transport.ts"
+
+/**
+ * What the server is told about this program. Users see it in the list of their
+ * devices.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Device {
+  readonly deviceModel: string
+  readonly systemVersion: string
+  readonly appVersion: string
+  readonly systemLangCode: string
+  readonly langCode: string
+}
+
+/**
+ * Everything but the first two has a default.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Options {
+  /** From https://my.telegram.org. */
+  readonly apiId: number
+  readonly apiHash: Redacted.Redacted<string>
+  /** Telegram's test servers instead of the production ones: other addresses, keys and accounts. */
+  readonly testServers?: boolean | undefined
+  /** The addresses of the servers. Default: Telegram's. */
+  readonly datacenters?: ReadonlyArray<Datacenter.Datacenter> | undefined
+  /** The data centre to begin with when the store knows none. Default: the second of Telegram's, else the first given. */
+  readonly dc?: number | undefined
+  /** The RSA keys of the servers, as PEM or read. Default: Telegram's. */
+  readonly publicKeys?: ReadonlyArray<string | RsaPublicKey.RsaPublicKey> | undefined
+  readonly device?: Partial<Device> | undefined
+  /** Hides MTProto from filters on the way. Default: true. */
+  readonly obfuscated?: boolean | undefined
+  /** How long a call may take. Default: 60 seconds. */
+  readonly callTimeout?: Duration.Input | undefined
+  /** Flood waits up to this are waited for. Default: 30 seconds. */
+  readonly floodWaitLimit?: Duration.Input | undefined
+  /** How many calls may be with the server at the same time; others wait their turn. Default: 512. */
+  readonly maxInFlight?: number | undefined
+  /** How often a call is tried again after an internal error of the server. Default: 5. */
+  readonly maxRetries?: number | undefined
+  /** The pause before the first of these; it doubles. Default: 1 second. */
+  readonly retryDelay?: Duration.Input | undefined
+  /** How long opening a connection may take. Default: 10 seconds. */
+  readonly openTimeout?: Duration.Input | undefined
+  /** How long agreeing on a key may take. Default: 20 seconds. */
+  readonly exchangeTimeout?: Duration.Input | undefined
+  /** The longest pause between two connections. Default: 30 seconds. */
+  readonly maxBackoff?: Duration.Input | undefined
+  /** A ping is sent after this long without a packet from the server. Default: 7 seconds. */
+  readonly pingInterval?: Duration.Input | undefined
+  /** The connection is dead if nothing came for this long after a ping. Default: 7 seconds. */
+  readonly pongTimeout?: Duration.Input | undefined
+  /** The server is asked about a call that is unanswered for this long. Default: 2 seconds. */
+  readonly stateCheck?: Duration.Input | undefined
+  /** How many updates may wait for their confirmation. Default: 1024. */
+  readonly maxUnconfirmed?: number | undefined
+  /** More missed changes of the ordinary message box than this are skipped, not fetched. Default: 1000. */
+  readonly maxMissed?: number | undefined
+}
+
+/**
+ * The client behind the transport, for what is more than calls and updates.
+ *
+ * @since 1.0.0
+ * @category services
+ */
+export class MtprotoTransport extends Context.Service<MtprotoTransport, {
+  readonly invoke: Transport["Service"]["invoke"]
+  readonly updates: Stream.Stream<TransportUpdate, TransportError>
+  readonly apiId: number
+  readonly apiHash: Redacted.Redacted<string>
+  /** Where the account lives, and whose it is; `userId` is absent while nobody is logged in. */
+  readonly account: Effect.Effect<Account>
+  /** The server has accepted a login of this user: it is remembered, and updates begin to flow. `Login` does this. */
+  readonly signedIn: (userId: bigint) => Effect.Effect<void, TransportError>
+  /** The login has ended: the keys are forgotten, and a new one is agreed on. `Login` does this. */
+  readonly signedOut: Effect.Effect<void, TransportError>
+}>()("@effect-mtproto/transport/MtprotoTransport") {}
+
+const device: Device = {
+  deviceModel: "effect-mtproto",
+  systemVersion: "Node.js",
+  appVersion: "0.1.0",
+  systemLangCode: "en",
+  langCode: "en"
+}
+
+const TEST_DC = 10_000
+const MAX_MIGRATIONS = 3
+const MIGRATION = /^(?:PHONE|NETWORK|USER)_MIGRATE_(\d+)$/
+const LOGGED_OUT = new Set([
+  "AUTH_KEY_UNREGISTERED",
+  "AUTH_KEY_INVALID",
+  "AUTH_KEY_DUPLICATED",
+  "SESSION_REVOKED",
+  "SESSION_EXPIRED",
+  "USER_DEACTIVATED",
+  "USER_DEACTIVATED_BAN"
+])
+
+/**
+ * Makes the client. Its fibers live in the scope.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
+export const make: (
+  options: Options
+) => Effect.Effect<MtprotoTransport["Service"], TransportError, Crypto | SessionStore | Scope.Scope> = Effect
+  .fnUntraced(
+    function*(options) {
+      const crypto = yield* Crypto
+      const store = yield* SessionStore
+      const isTest = options.testServers === true
+      const datacenters = options.datacenters ?? (isTest ? Datacenter.test : Datacenter.production)
+      const publicKeys = yield* readKeys(
+        crypto,
+        options.publicKeys ?? [isTest ? ServerKeys.test : ServerKeys.production]
+      )
+      const callTimeout = millis(options.callTimeout, 60_000)
+      const floodWaitLimit = millis(options.floodWaitLimit, 30_000)
+
+      const stored = yield* orTransportError(store.account)
+      const initial = stored?.dc ?? options.dc ??
+        (options.datacenters === undefined ? Datacenter.first : datacenters[0]?.id)
+      if (initial === undefined) {
+        return yield* new TransportError({ reason: "configuration", detail: "no data centre is configured" })
+      }
+      let userId = stored?.userId
+
+      let updates: UpdatesDriver.UpdatesDriver | undefined
+      const makeClient = (datacenter: Datacenter.Datacenter) =>
+        DcClient.make({
+          crypto,
+          store,
+          datacenter,
+          publicKeys,
+          wireDc: datacenter.id + (isTest ? TEST_DC : 0),
+          obfuscated: options.obfuscated ?? true,
+          header: writeHeader(options),
+          limits: {
+            pingInterval: millis(options.pingInterval, Session.defaultLimits.pingInterval),
+            pongTimeout: millis(options.pongTimeout, Session.defaultLimits.pongTimeout),
+            stateCheck: millis(options.stateCheck, Session.defaultLimits.stateCheck)
+          },
+          calls: {
+            maxInFlight: options.maxInFlight ?? 512,
+            maxRetries: options.maxRetries ?? 5,
+            retryDelay: millis(options.retryDelay, 1_000)
+          },
+          openTimeout: millis(options.openTimeout, 10_000),
+          exchangeTimeout: millis(options.exchangeTimeout, 20_000),
+          maxBackoff: millis(options.maxBackoff, 30_000),
+          isLoggedIn: () => userId !== undefined,
+          onUpdate: (body) => updates?.onBody(body),
+          onReconnect: () => updates?.onReconnect(),
+          onSessionCreated: () => updates?.onSessionCreated(),
+          onFatal: (error) => updates?.fail(error)
+        })
+
+      const pool = yield* orTransportError(Datacenters.make({
+        datacenters,
+        initial,
+        makeClient,
+        save: (dc) => store.setAccount(userId === undefined ? { dc } : { dc, userId })
+      }))
+
+      /** One call, wherever the server sends us for it. */
+      const call = (
+        init: Parameters<DcClient.DcClient["call"]>[0],
+        migrations: number
+      ): Effect.Effect<Uint8Array, DcClient.ServerError | TransportError> =>
+        Effect.catchTag(pool.main().call(init), "ServerError", (error) => {
+          const dc = error.code === 303 && migrations < MAX_MIGRATIONS ? MIGRATION.exec(error.text)?.[1] : undefined
+          if (dc !== undefined) {
+            return Effect.andThen(orTransportError(pool.migrate(Number(dc))), () => call(init, migrations + 1))
+          }
+          if (userId !== undefined && LOGGED_OUT.has(error.text)) {
+            updates?.fail(
+              new TransportError({ reason: "unauthorized", detail: `the login has ended on the server: ${error.text}` })
+            )
+          }
+          return Effect.fail(error)
+        })
+
+      const invoke: MtprotoTransport["Service"]["invoke"] = <const M extends Api.AnyRequest>(
+        request: M,
+        invokeOptions: InvokeOptions = {}
+      ) =>
+        Effect.suspend(() => {
+          const method = Api.methodOf(request)
+          const body = encode(request)
+          if (body instanceof TransportError) return Effect.fail(body)
+          const timeout = millis(invokeOptions.timeout, callTimeout)
+          const init = {
+            body,
+            repeatable: invokeOptions.repeatable ?? Methods.isRepeatable(method.tag),
+            chain: invokeOptions.chain,
+            floodWaitLimit: millis(invokeOptions.floodWaitLimit, floodWaitLimit),
+            deadline: pool.main().now() + timeout
+          }
+          return Effect.matchEffect(call(init, 0), {
+            onSuccess: (bytes) => decode(request, bytes, (result) => updates?.onResult(result)),
+            onFailure: (error) => Effect.fail(toError(method, error))
+          })
+        }) as Effect.Effect<Api.Response<M>, any>
+
+      updates = yield* UpdatesDriver.make({
+        store,
+        now: () => pool.main().now(),
+        getState: invoke(Api.updates.getState()),
+        getDifference: ({ date, pts, qts }) =>
+          invoke(Api.updates.getDifference({ pts, date, qts, ptsTotalLimit: options.maxMissed ?? 1_000 })),
+        receivedQueue: (maxQts) => invoke(Api.messages.receivedQueue({ maxQts })),
+        options: options.maxUnconfirmed === undefined ? {} : { window: options.maxUnconfirmed }
+      })
+      if (userId !== undefined) updates.start(yield* orTransportError(store.updateState))
+
+      const driver = updates
+      return MtprotoTransport.of({
+        invoke,
+        updates: driver.stream,
+        apiId: options.apiId,
+        apiHash: options.apiHash,
+        account: Effect.sync(() => userId === undefined ? { dc: pool.mainId() } : { dc: pool.mainId(), userId }),
+        signedIn: (user) =>
+          Effect.gen(function*() {
+            yield* orTransportError(store.setAccount({ dc: pool.mainId(), userId: user }))
+            userId = user
+            driver.start(undefined)
+          }),
+        signedOut: Effect.gen(function*() {
+          driver.stop()
+          userId = undefined
+          yield* orTransportError(store.clear)
+          yield* orTransportError(pool.reopen)
+        })
+      })
+    }
+  )
+
+/**
+ * The client as a `Transport`, and as itself for `Login`.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<Transport | MtprotoTransport, TransportError, Crypto | SessionStore> =>
+  Layer.effectContext(Effect.map(make(options), (client) =>
+    Context.make(MtprotoTransport, client).pipe(
+      Context.add(Transport, Transport.of({ invoke: client.invoke, updates: client.updates }))
+    )))
+
+/**
+ * `layer` with options from the configuration. See `config` for a ready one.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<Transport | MtprotoTransport, TransportError | Config.ConfigError, Crypto | SessionStore> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))
+
+/**
+ * Options from the environment: `TELEGRAM_API_ID`, `TELEGRAM_API_HASH`, and
+ * `TELEGRAM_TEST_SERVERS` (false unless given).
+ *
+ * @since 1.0.0
+ * @category configuration
+ */
+export const config: Config.Config<Options> = Config.all({
+  apiId: Config.Int("TELEGRAM_API_ID"),
+  apiHash: Config.Redacted("TELEGRAM_API_HASH"),
+  testServers: Config.withDefault(Config.Boolean("TELEGRAM_TEST_SERVERS"), false)
+})
+
+// ----- parts
+
+const millis = (input: Duration.Input | undefined, fallback: number): number =>
+  input === undefined ? fallback : Duration.toMillis(Duration.fromInputUnsafe(input))
+
+const orTransportError = <A, R>(
+  effect: Effect.Effect<A, TransportError | SessionStoreError, R>
+): Effect.Effect<A, TransportError, R> =>
+  Effect.catchTag(
+    effect,
+    "SessionStoreError",
+    (cause) => Effect.fail(new TransportError({ reason: "store", detail: cause.message, cause }))
+  )
+
+const readKeys = Effect.fnUntraced(
+  function*(crypto: Crypto["Service"], keys: ReadonlyArray<string | RsaPublicKey.RsaPublicKey>) {
+    const out: Array<RsaPublicKey.RsaPublicKey> = []
+    for (const key of keys) {
+      if (typeof key !== "string") {
+        out.push(key)
+        continue
+      }
+      const read = RsaPublicKey.fromPem(crypto, key)
+      if (Result.isFailure(read)) {
+        return yield* new TransportError({ reason: "configuration", detail: read.failure.message })
+      }
+      out.push(read.success)
+    }
+    return out
+  }
+)
+
+/** `invokeWithLayer` and `initConnection` as they stand before a query. */
+const writeHeader = (options: Options): Uint8Array => {
+  const init = Api.wrap(
+    Api.initConnection,
+    { ...device, ...options.device, apiId: options.apiId, langPack: "" },
+    new Uint8Array(0)
+  )
+  return Api.wrap(Api.invokeWithLayer, { layer: Api.layer }, init)
+}
+
+const encode = (request: Api.AnyRequest): Uint8Array | TransportError => {
+  const method = request._tag
+  let plain: Uint8Array
+  try {
+    plain = Api.encodeRequest(request)
+  } catch (error) {
+    if (!isTlError(error)) throw error
+    return new TransportError({ reason: "invalid-request", detail: error.message, method })
+  }
+  const deflated = Methods.isCompressible(method) ? Gzip.deflate(plain) : undefined
+  const body = deflated === undefined ? plain : Service.writePacked(deflated)
+  return body.length <= Session.MAX_BODY ? body : new TransportError({
+    reason: "too-large",
+    detail: `a request of ${body.length} bytes, at most ${Session.MAX_BODY} are possible`,
+    method
+  })
+}
+
+const decode = <M extends Api.AnyRequest>(
+  request: M,
+  bytes: Uint8Array,
+  onUpdates: (updates: Api.Updates) => void
+): Effect.Effect<Api.Response<M>, TransportError> => {
+  try {
+    const result = Api.decodeResponse(request, bytes)
+    if (Methods.isUpdates(result)) onUpdates(result)
+    return Effect.succeed(result)
+  } catch (error) {
+    if (!isTlError(error)) throw error
+    return Effect.fail(
+      new TransportError({
+        reason: "protocol",
+        detail: "the answer cannot be read",
+        method: request._tag,
+        cause: error
+      })
+    )
+  }
+}
+
+const toError = (method: Api.AnyMethod, error: DcClient.ServerError | TransportError) => {
+  if (error._tag === "TransportError") return new TransportError({ ...error, method: method.tag })
+  const documented = RpcError.fromServer({ method, code: error.code, message: error.text })
+  // a migration that could not be followed is an error like any other
+  return RpcError.isMigrate(documented) && !method.errors.some(({ type }) => type.endsWith("_MIGRATE_%d"))
+    ? new RpcError.RpcError({ code: documented.code, type: documented.type, method: method.tag })
+    : documented
+}

@@ -1,0 +1,169 @@
+/**
+ * What a client has to remember between two runs: the authorization keys, which
+ * data centre the account lives in, and how far it has come with the updates.
+ *
+ * Laws every store keeps:
+ *
+ * 1. Every operation is atomic, and when its effect has succeeded, its result
+ *    survives a crash of the process (of the memory store: nothing does).
+ * 2. What was written is read again exactly.
+ * 3. One store belongs to one client at a time. Two clients that use one
+ *    authorization key at the same time make the server revoke it, and all
+ *    secret chats of the account on this device are lost with it.
+ * 4. The update state belongs to the user: when `setAccount` names another user
+ *    than before, it is forgotten.
+ * 5. A store never gives up an authorization key unless it is told to.
+ *
+ * Authorization keys are `Redacted`: they cannot get into logs or errors by
+ * accident. They are stored as they are; protect the database.
+ *
+ * @since 1.0.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type * as SqlClient from "effect/sql/SqlClient"
+import * as Sql from "./internal/sessionStoreSql.ts"
+import type { Salt } from "./Session.ts"
+import type { State } from "./Updates.ts"
+
+/**
+ * The store could not do what it was asked.
+ *
+ * - `unavailable`: the database failed.
+ * - `corrupt`: what is stored is not what was once written.
+ * - `newer`: the database was written by a newer version of this software.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export class SessionStoreError extends Schema.TaggedError<SessionStoreError>()("SessionStoreError", {
+  reason: Schema.Literals(["unavailable", "corrupt", "newer"]),
+  operation: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    switch (this.reason) {
+      case "unavailable":
+        return `The session store failed to ${this.operation}`
+      case "corrupt":
+        return `The session store holds something unreadable (${this.operation})`
+      case "newer":
+        return "The session store was written by a newer version of this software"
+    }
+  }
+}
+
+/**
+ * Where the account lives, and whose it is.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Account {
+  readonly dc: number
+  /** Absent before the login. */
+  readonly userId?: bigint | undefined
+}
+
+/**
+ * An authorization key and what belongs to it.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface AuthKey {
+  /** 256 bytes. */
+  readonly key: Redacted.Redacted<Uint8Array>
+  /** Unix time, in seconds. */
+  readonly createdAt: number
+  /** The server's clock minus ours, in milliseconds. */
+  readonly timeOffset: number
+  readonly salts: ReadonlyArray<Salt>
+}
+
+/**
+ * @since 1.0.0
+ * @category services
+ */
+export class SessionStore extends Context.Service<SessionStore, {
+  readonly account: Effect.Effect<Account | undefined, SessionStoreError>
+  readonly setAccount: (account: Account) => Effect.Effect<void, SessionStoreError>
+  readonly authKey: (dc: number) => Effect.Effect<AuthKey | undefined, SessionStoreError>
+  readonly setAuthKey: (dc: number, key: AuthKey) => Effect.Effect<void, SessionStoreError>
+  readonly removeAuthKey: (dc: number) => Effect.Effect<void, SessionStoreError>
+  /** Replaces salts and clock of a key that is in the store; otherwise does nothing. */
+  readonly setSalts: (
+    dc: number,
+    salts: ReadonlyArray<Salt>,
+    timeOffset: number
+  ) => Effect.Effect<void, SessionStoreError>
+  readonly updateState: Effect.Effect<State | undefined, SessionStoreError>
+  readonly setUpdateState: (state: State) => Effect.Effect<void, SessionStoreError>
+  /** Forgets everything. */
+  readonly clear: Effect.Effect<void, SessionStoreError>
+}>()("@effect-mtproto/transport/SessionStore") {}
+
+/**
+ * A store that lives as long as its layer. Every use of the layer has its own.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<SessionStore> = Layer.effect(
+  SessionStore,
+  Effect.sync(() => {
+    let account: Account | undefined
+    let state: State | undefined
+    const keys = new Map<number, AuthKey>()
+    return SessionStore.of({
+      account: Effect.sync(() => account),
+      setAccount: (value) =>
+        Effect.sync(() => {
+          if (account?.userId !== value.userId) state = undefined
+          account = value.userId === undefined ? { dc: value.dc } : { dc: value.dc, userId: value.userId }
+        }),
+      authKey: (dc) => Effect.sync(() => keys.get(dc)),
+      setAuthKey: (dc, key) =>
+        Effect.sync(() => {
+          keys.set(dc, { ...key, key: Redacted.make(Redacted.value(key.key).slice(), { label: "authKey" }) })
+        }),
+      removeAuthKey: (dc) =>
+        Effect.sync(() => {
+          keys.delete(dc)
+        }),
+      setSalts: (dc, salts, timeOffset) =>
+        Effect.sync(() => {
+          const key = keys.get(dc)
+          if (key !== undefined) keys.set(dc, { ...key, salts, timeOffset })
+        }),
+      updateState: Effect.sync(() => state),
+      setUpdateState: ({ date, pts, qts, seq }) =>
+        Effect.sync(() => {
+          state = { pts, qts, date, seq }
+        }),
+      clear: Effect.sync(() => {
+        account = undefined
+        state = undefined
+        keys.clear()
+      })
+    })
+  })
+)
+
+/**
+ * A store in an SQL database (SQLite or PostgreSQL). The tables are made, or
+ * brought up to date, when the layer is built; a database of a newer version is
+ * refused and left alone.
+ *
+ * `name` tells several accounts in one database apart.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerSql = (
+  options?: { readonly name?: string | undefined } | undefined
+): Layer.Layer<SessionStore, SessionStoreError, SqlClient.SqlClient> =>
+  Layer.effect(SessionStore, Sql.make(options?.name ?? "default", SessionStore.of, SessionStoreError))

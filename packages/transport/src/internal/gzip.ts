@@ -1,0 +1,30 @@
+/**
+ * `gzip_packed` (core.telegram.org/mtproto/service_messages): reading with a
+ * bound on what comes out, writing only when it helps.
+ */
+import * as Zlib from "node:zlib"
+
+/** Below this a header costs more than compression gains. */
+const MIN_SIZE = 512
+/** Compression has to save a tenth, or the other side works for nothing. */
+const MAX_RATIO = 0.9
+
+/**
+ * Inflates gzip or zlib data, or answers `undefined` for broken data and for
+ * data that would inflate to more than `limit` bytes.
+ */
+export const inflate = (data: Uint8Array, limit: number): Uint8Array | undefined => {
+  try {
+    const out = Zlib.unzipSync(data, { maxOutputLength: limit })
+    return new Uint8Array(out.buffer, out.byteOffset, out.byteLength)
+  } catch {
+    return undefined
+  }
+}
+
+/** Deflates as gzip, or answers `undefined` when it is not worth it. */
+export const deflate = (data: Uint8Array): Uint8Array | undefined => {
+  if (data.length < MIN_SIZE) return undefined
+  const out = Zlib.gzipSync(data, { level: 6 })
+  return out.length > data.length * MAX_RATIO ? undefined : new Uint8Array(out.buffer, out.byteOffset, out.byteLength)
+}
