@@ -60,6 +60,29 @@ export class Crypto extends Context.Service<Crypto, {
   readonly aesIgeDecrypt: (data: Uint8Array, key: Uint8Array, iv: Uint8Array) => Uint8Array
 
   /**
+   * Encrypts a message of MTProto 2.0 in one step: `plaintext` is everything that
+   * is encrypted, padding included, in whole blocks; `sharedKey` has 256 bytes;
+   * `x` is the direction (see `MessageKey.Direction`).
+   *
+   * The result is the packet of 24 bytes and the ciphertext, except that its
+   * first 8 bytes are those of the hash that made the message key, which the
+   * caller replaces by the id of the key. The arguments are trusted to have these
+   * lengths where engines would not notice.
+   */
+  readonly messageEncrypt: (sharedKey: Uint8Array, plaintext: Uint8Array, x: 0 | 8) => Uint8Array
+
+  /**
+   * Decrypts a packet of MTProto 2.0 in one step, and hashes the plaintext again:
+   * the caller compares bytes 8 to 24 of `large` with those of the packet in
+   * constant time before it looks at the plaintext.
+   */
+  readonly messageDecrypt: (
+    sharedKey: Uint8Array,
+    packet: Uint8Array,
+    x: 0 | 8
+  ) => { readonly plaintext: Uint8Array; readonly large: Uint8Array }
+
+  /**
    * An AES-256-CTR stream: 32 bytes of key, 16 bytes of initial counter (128
    * bits, big-endian, wrapping). The returned function encrypts, or decrypts,
    * the next bytes of the stream; any split gives the same bytes.

@@ -92,14 +92,9 @@ export const seal = (crypto: Crypto["Service"], options: {
   plaintext.set(payload, 4)
   plaintext.set(padding, length)
   const x = options.fromCreator ? 0 : 8
-  const messageKey = MessageKey.compute(crypto, key.bytes, plaintext, x)
-  const aes = MessageKey.derive(crypto, key.bytes, messageKey, x)
-  const encrypted = crypto.aesIgeEncrypt(plaintext, aes.key, aes.iv)
-  wipe(plaintext, aes)
-  const frame = new Uint8Array(HEADER + encrypted.length)
+  const frame = crypto.messageEncrypt(key.bytes, plaintext, x)
+  plaintext.fill(0)
   Bytes.writeLong(frame, 0, key.id)
-  frame.set(messageKey, 8)
-  frame.set(encrypted, HEADER)
   return frame
 }
 
@@ -157,32 +152,27 @@ const tryOpen = (
     known |= equal
   }
   const key = keys[selected]!
-  const messageKey = frame.slice(8, HEADER)
-  const encrypted = frame.subarray(HEADER)
-  const v2 = openV2(crypto, key, messageKey, encrypted, fromCreator ? 0 : 8)
+  const v2 = openV2(crypto, key, frame, fromCreator ? 0 : 8)
   if (v2 !== undefined && known === 1) return { payload: v2, key, version: 2 }
   if (!acceptV1) return undefined
-  const v1 = openV1(crypto, key, messageKey, encrypted)
+  const v1 = openV1(crypto, key, frame)
   return v1 !== undefined && known === 1 ? { payload: v1, key, version: 1 } : undefined
 }
 
 const openV2 = (
   crypto: Crypto["Service"],
   key: SharedKey,
-  messageKey: Uint8Array,
-  encrypted: Uint8Array,
+  frame: Uint8Array,
   x: MessageKey.Direction
 ): Uint8Array | undefined => {
-  const aes = MessageKey.derive(crypto, key.bytes, messageKey, x)
-  const plaintext = crypto.aesIgeDecrypt(encrypted, aes.key, aes.iv)
-  const expected = MessageKey.compute(crypto, key.bytes, plaintext, x)
-  const authentic = crypto.constantTimeEqual(expected, messageKey)
+  const { large, plaintext } = crypto.messageDecrypt(key.bytes, frame, x)
+  const authentic = crypto.constantTimeEqual(large.subarray(8, HEADER), frame.subarray(8, HEADER))
   const length = Bytes.readInt(plaintext, 0)
   const padding = plaintext.length - 4 - length
   const valid = authentic && length >= 0 && length % 4 === 0 && padding >= Padding.MIN_PADDING &&
     padding <= Padding.MAX_PADDING
   const payload = valid ? plaintext.slice(4, 4 + length) : undefined
-  wipe(plaintext, aes)
+  plaintext.fill(0)
   return payload
 }
 
@@ -191,11 +181,11 @@ const openV2 = (
 const openV1 = (
   crypto: Crypto["Service"],
   key: SharedKey,
-  messageKey: Uint8Array,
-  encrypted: Uint8Array
+  frame: Uint8Array
 ): Uint8Array | undefined => {
+  const messageKey = frame.subarray(8, HEADER)
   const aes = MessageKey.deriveV1(crypto, key.bytes, messageKey, 0)
-  const plaintext = crypto.aesIgeDecrypt(encrypted, aes.key, aes.iv)
+  const plaintext = crypto.aesIgeDecrypt(frame.subarray(HEADER), aes.key, aes.iv)
   const length = Bytes.readInt(plaintext, 0)
   const padding = plaintext.length - 4 - length
   const possible = length >= 0 && length % 4 === 0 && padding >= 0 && padding < 16
@@ -203,12 +193,8 @@ const openV1 = (
   const expected = MessageKey.computeV1(crypto, plaintext.subarray(0, end))
   const authentic = crypto.constantTimeEqual(expected, messageKey)
   const payload = authentic && possible ? plaintext.slice(4, end) : undefined
-  wipe(plaintext, aes)
-  return payload
-}
-
-const wipe = (plaintext: Uint8Array, aes: MessageKey.AesKey): void => {
   plaintext.fill(0)
   aes.key.fill(0)
   aes.iv.fill(0)
+  return payload
 }

@@ -46,7 +46,7 @@ export interface AesKey {
  * @category MTProto 2.0
  */
 export const computeLarge = (
-  crypto: Crypto["Service"],
+  crypto: Pick<Crypto["Service"], "sha1" | "sha256">,
   sharedKey: Uint8Array,
   plaintext: Uint8Array,
   x: Direction
@@ -59,7 +59,7 @@ export const computeLarge = (
  * @category MTProto 2.0
  */
 export const compute = (
-  crypto: Crypto["Service"],
+  crypto: Pick<Crypto["Service"], "sha1" | "sha256">,
   sharedKey: Uint8Array,
   plaintext: Uint8Array,
   x: Direction
@@ -72,7 +72,7 @@ export const compute = (
  * @category MTProto 2.0
  */
 export const derive = (
-  crypto: Crypto["Service"],
+  crypto: Pick<Crypto["Service"], "sha1" | "sha256">,
   sharedKey: Uint8Array,
   messageKey: Uint8Array,
   x: Direction
@@ -99,7 +99,7 @@ export const derive = (
  * @since 1.0.0
  * @category MTProto 1.0
  */
-export const computeV1 = (crypto: Crypto["Service"], plaintext: Uint8Array): Uint8Array =>
+export const computeV1 = (crypto: Pick<Crypto["Service"], "sha1" | "sha256">, plaintext: Uint8Array): Uint8Array =>
   crypto.sha1(plaintext).slice(4, 20)
 
 /**
@@ -110,7 +110,7 @@ export const computeV1 = (crypto: Crypto["Service"], plaintext: Uint8Array): Uin
  * @category MTProto 1.0
  */
 export const deriveV1 = (
-  crypto: Crypto["Service"],
+  crypto: Pick<Crypto["Service"], "sha1" | "sha256">,
   sharedKey: Uint8Array,
   messageKey: Uint8Array,
   x: Direction

@@ -2,16 +2,18 @@
  * The `Crypto` service on Node.
  *
  * Hashes, AES-CTR, PBKDF2, primality and random bytes are OpenSSL's, through
- * `node:crypto`. AES-IGE, which Node does not have, is built on CBC for long
- * encryptions and done in plain code otherwise. Modular exponentiation is
+ * `node:crypto`. AES-IGE, which Node does not have, is built on OpenSSL's CBC for
+ * long encryptions and done by this package's WebAssembly kernel otherwise, both
+ * in constant time. Modular exponentiation is
  * OpenSSL's constant-time one, on a worker thread that starts with the first
  * use and ends with the layer. Primality tests and PBKDF2 run on Node's thread
  * pool.
  *
  * **Gotchas**
  *
- * The plain AES code looks tables up by secret index, so its running time can
- * depend on the key through the processor's cache.
+ * Where WebAssembly or its vector instructions are missing, plain code looks
+ * tables up by secret index, and its running time can depend on the key through
+ * the processor's cache.
  *
  * @since 1.0.0
  */
@@ -32,6 +34,7 @@ import { CryptoError } from "./CryptoError.ts"
 import * as Aes from "./internal/aes.ts"
 import * as Bytes from "./internal/bytes.ts"
 import * as Heavy from "./internal/heavy.ts"
+import * as Kernel from "./internal/kernel.ts"
 import * as ModPow from "./internal/modPow.ts"
 import * as NodeIge from "./internal/nodeIge.ts"
 import * as NodeModPow from "./internal/nodeModPow.ts"
@@ -121,20 +124,24 @@ export const layer: Layer.Layer<Crypto> = Layer.effect(
       Effect.sync(NodeModPow.makeWorker),
       ({ close }) => Effect.promise(close)
     )
-    return Crypto.of({
+    const kernel = Kernel.make()
+    const primitives = {
       sha1: digest("sha1"),
       sha256: digest("sha256"),
+      aesIgeEncrypt: NodeIge.make(kernel),
+      aesIgeDecrypt: kernel?.igeDecrypt ?? Aes.igeDecrypt
+    }
+    return Crypto.of({
+      ...primitives,
+      ...Heavy.messages(primitives, kernel, NodeIge.messageEngine),
       md5: digest("md5"),
-      aesIgeEncrypt: (data, key, iv) =>
-        data.length >= NodeIge.CBC_THRESHOLD ? NodeIge.igeEncrypt(data, key, iv) : Aes.igeEncrypt(data, key, iv),
-      aesIgeDecrypt: Aes.igeDecrypt,
       aesCtr,
       randomBytes: Random.makePooled(randomFillSync),
       constantTimeEqual,
       modPow: makeModPow(worker),
       isSafePrime: SafePrime.make(areBothPrime),
       pbkdf2Sha512,
-      factorize: Heavy.factorize
+      factorize: Heavy.makeFactorize(kernel)
     })
   })
 )

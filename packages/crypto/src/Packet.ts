@@ -24,7 +24,7 @@ import * as Schema from "effect/Schema"
 import type { Crypto } from "./Crypto.ts"
 import { invalidArgument } from "./CryptoError.ts"
 import * as Bytes from "./internal/bytes.ts"
-import * as MessageKey from "./MessageKey.ts"
+import type * as MessageKey from "./MessageKey.ts"
 import * as Padding from "./Padding.ts"
 import type { SharedKey } from "./SharedKey.ts"
 
@@ -127,16 +127,11 @@ export const seal = (crypto: Crypto["Service"], options: {
   plaintext.set(message.body, INNER)
   plaintext.set(padding, length)
   const x = options.from === "client" ? 0 : 8
-  const large = MessageKey.computeLarge(crypto, key.bytes, plaintext, x)
-  const messageKey = large.subarray(8, 24)
-  const aes = MessageKey.derive(crypto, key.bytes, messageKey, x)
-  const encrypted = crypto.aesIgeEncrypt(plaintext, aes.key, aes.iv)
-  wipe(plaintext, aes)
-  const packet = new Uint8Array(OUTER + encrypted.length)
+  const packet = crypto.messageEncrypt(key.bytes, plaintext, x)
+  plaintext.fill(0)
+  const quickAck = quickAckToken(packet)
   Bytes.writeLong(packet, 0, key.id)
-  packet.set(messageKey, 8)
-  packet.set(encrypted, OUTER)
-  return { packet, quickAck: quickAckToken(large) }
+  return { packet, quickAck }
 }
 
 /**
@@ -170,11 +165,8 @@ const tryOpen = (
   const id = Bytes.readLong(packet, 0)
   const known = keys.find((key) => key.id === id && id !== 0n)
   const key = known ?? keys[0]!
-  const messageKey = packet.slice(8, OUTER)
-  const aes = MessageKey.derive(crypto, key.bytes, messageKey, x)
-  const plaintext = crypto.aesIgeDecrypt(packet.subarray(OUTER, OUTER + blocks), aes.key, aes.iv)
-  const large = MessageKey.computeLarge(crypto, key.bytes, plaintext, x)
-  const authentic = crypto.constantTimeEqual(large.subarray(8, 24), messageKey)
+  const { large, plaintext } = crypto.messageDecrypt(key.bytes, packet.subarray(0, OUTER + blocks), x)
+  const authentic = crypto.constantTimeEqual(large.subarray(8, OUTER), packet.subarray(8, OUTER))
   const length = Bytes.readInt(plaintext, 28)
   const padding = plaintext.length - INNER - length
   const valid = authentic && known !== undefined && length >= 0 && length % 4 === 0 &&
@@ -190,7 +182,7 @@ const tryOpen = (
       quickAck: quickAckToken(large)
     }
     : undefined
-  wipe(plaintext, aes)
+  plaintext.fill(0)
   return opened
 }
 
@@ -236,9 +228,3 @@ export const openPlain = (
 }
 
 const quickAckToken = (large: Uint8Array): number => (Bytes.readInt(large, 0) | 0x80000000) >>> 0
-
-const wipe = (plaintext: Uint8Array, aes: MessageKey.AesKey): void => {
-  plaintext.fill(0)
-  aes.key.fill(0)
-  aes.iv.fill(0)
-}

@@ -21,6 +21,7 @@ import { CryptoError } from "./CryptoError.ts"
 import * as Aes from "./internal/aes.ts"
 import * as Hashes from "./internal/hashes.ts"
 import * as Heavy from "./internal/heavy.ts"
+import * as Kernel from "./internal/kernel.ts"
 import * as ModPow from "./internal/modPow.ts"
 import * as Random from "./internal/random.ts"
 import * as SafePrime from "./internal/safePrime.ts"
@@ -71,19 +72,24 @@ export const layer: Layer.Layer<Crypto, CryptoError> = Layer.effect(
       return Effect.fail(unavailable("WebCrypto.layer", "there is no crypto.getRandomValues"))
     }
     const randomBytes = Random.makePooled((array) => source.getRandomValues(array))
-    return Effect.succeed(Crypto.of({
+    const kernel = Kernel.make()
+    const primitives = {
       sha1: Hashes.sha1,
-      sha256: Hashes.sha256,
+      sha256: kernel?.sha256 ?? Hashes.sha256,
+      aesIgeEncrypt: kernel?.igeEncrypt ?? Aes.igeEncrypt,
+      aesIgeDecrypt: kernel?.igeDecrypt ?? Aes.igeDecrypt
+    }
+    return Effect.succeed(Crypto.of({
+      ...primitives,
+      ...Heavy.messages(primitives, kernel),
       md5: Hashes.md5,
-      aesIgeEncrypt: Aes.igeEncrypt,
-      aesIgeDecrypt: Aes.igeDecrypt,
       aesCtr: Aes.ctr,
       randomBytes,
       constantTimeEqual: Hashes.constantTimeEqual,
       modPow,
       isSafePrime: SafePrime.make((p, half) => BigIntPrime.test(p, half, randomBytes)),
       pbkdf2Sha512,
-      factorize: Heavy.factorize
+      factorize: Heavy.makeFactorize(kernel)
     }))
   })
 )

@@ -143,16 +143,18 @@ export * as MessageKey from "./MessageKey.ts"
  * The `Crypto` service on Node.
  *
  * Hashes, AES-CTR, PBKDF2, primality and random bytes are OpenSSL's, through
- * `node:crypto`. AES-IGE, which Node does not have, is built on CBC for long
- * encryptions and done in plain code otherwise. Modular exponentiation is
+ * `node:crypto`. AES-IGE, which Node does not have, is built on OpenSSL's CBC for
+ * long encryptions and done by this package's WebAssembly kernel otherwise, both
+ * in constant time. Modular exponentiation is
  * OpenSSL's constant-time one, on a worker thread that starts with the first
  * use and ends with the layer. Primality tests and PBKDF2 run on Node's thread
  * pool.
  *
  * **Gotchas**
  *
- * The plain AES code looks tables up by secret index, so its running time can
- * depend on the key through the processor's cache.
+ * Where WebAssembly or its vector instructions are missing, plain code looks
+ * tables up by secret index, and its running time can depend on the key through
+ * the processor's cache.
  *
  * @since 1.0.0
  */

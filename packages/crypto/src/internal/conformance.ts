@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import { Crypto } from "../Crypto.ts"
 import type { CryptoError } from "../CryptoError.ts"
 import * as Bytes from "./bytes.ts"
+import * as Message from "./message.ts"
 import { WELL_KNOWN_PRIME } from "./prime.ts"
 
 /** A case: fails with a `Mismatch`, or with the error of the layer. */
@@ -283,6 +284,22 @@ export const cases: ReadonlyArray<Case> = [
       const back = crypto.aesIgeDecrypt(cipher.subarray(cut), key, middle)
       equal(`${length} bytes back from a part`, Hex.encode(back), Hex.encode(plain.subarray(cut)))
       equal("arguments", Hex.encode(buffer), before)
+    }
+  }),
+  sync("messages of MTProto 2.0 equal what the primitives make", (crypto) => {
+    const generic = Message.make(crypto)
+    for (const length of [...LENGTHS, 0, 32, 208, 4224, 32736, 49152]) {
+      const next = generator(length + 1)
+      const shared = next(256)
+      const plaintext = next(length)
+      for (const x of [0, 8] as const) {
+        const packet = crypto.messageEncrypt(shared, plaintext, x)
+        equal(`${length} bytes`, Hex.encode(packet), Hex.encode(generic.messageEncrypt(shared, plaintext, x)))
+        const opened = crypto.messageDecrypt(shared, packet, x)
+        equal(`${length} bytes back`, Hex.encode(opened.plaintext), Hex.encode(plaintext))
+        equal("large", Hex.encode(opened.large.subarray(0, 24)), Hex.encode(packet.subarray(0, 24)))
+        equal("length of the hash", opened.large.length, 32)
+      }
     }
   }),
   sync("AES-256-CTR of known texts, in any split", ({ aesCtr }) => {

@@ -5,6 +5,8 @@ import * as Effect from "effect/Effect"
 import type { Crypto } from "../Crypto.ts"
 import { checkFailed, type CryptoError, invalidArgument } from "../CryptoError.ts"
 import * as Factorization from "../Factorization.ts"
+import * as Kernel from "./kernel.ts"
+import * as Message from "./message.ts"
 
 const MAX_DERIVED = 1024
 const MAX_ITERATIONS = 10_000_000
@@ -15,9 +17,29 @@ export const pbkdf2Problem = (iterations: number, length: number): CryptoError |
     ? undefined
     : invalidArgument("Crypto.pbkdf2Sha512", "iterations or length out of range")
 
-export const factorize: Crypto["Service"]["factorize"] = (pq) =>
+/** Messages in the kernel as far as they fit, and from the primitives otherwise. */
+export const messages = (
+  primitives: Parameters<typeof Message.make>[0],
+  kernel: Kernel.Kernel | undefined,
+  engine?: Kernel.MessageEngine | undefined
+): ReturnType<typeof Message.make> => {
+  const generic = Message.make(primitives)
+  if (kernel === undefined) return generic
+  return {
+    messageEncrypt: (sharedKey, plaintext, x) =>
+      plaintext.length <= Kernel.MAX_MESSAGE
+        ? kernel.messageEncrypt(sharedKey, plaintext, x, engine)
+        : generic.messageEncrypt(sharedKey, plaintext, x),
+    messageDecrypt: (sharedKey, packet, x) =>
+      packet.length <= Kernel.MAX_MESSAGE
+        ? kernel.messageDecrypt(sharedKey, packet, x, engine)
+        : generic.messageDecrypt(sharedKey, packet, x)
+  }
+}
+
+export const makeFactorize = (kernel: Kernel.Kernel | undefined): Crypto["Service"]["factorize"] => (pq) =>
   Effect.suspend(() => {
-    const factors = Factorization.factorize(pq)
+    const factors = Factorization.factorize(pq, kernel?.factor)
     return factors === undefined
       ? Effect.fail(checkFailed("Crypto.factorize", "the number is not a product of two different primes below 2^64"))
       : Effect.succeed(factors)

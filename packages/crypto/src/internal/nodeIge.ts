@@ -9,18 +9,44 @@
  * The key is passed as a KeyObject: raw key bytes cost several times more on some
  * versions of Node.
  */
-import { createCipheriv, createSecretKey } from "node:crypto"
-import { checkIge } from "./aes.ts"
+import { createCipheriv, createSecretKey, hash } from "node:crypto"
+import * as Aes from "./aes.ts"
+import type * as Kernel from "./kernel.ts"
 
-/** Data below this size is faster in plain code: the cipher object costs about as much as 1 KiB of it. */
-export const CBC_THRESHOLD = 1024
+/** Data below this size is faster in the kernel: the cipher object costs about as much as 1.5 KiB there. */
+export const CBC_THRESHOLD = 1536
+
+const PLAIN_CBC_THRESHOLD = 1024
+
+const cbc: Kernel.MakeCbc = (key, iv) => {
+  const cipher = createCipheriv("aes-256-cbc", createSecretKey(key), iv)
+  cipher.setAutoPadding(false)
+  return (data) => cipher.update(data)
+}
+
+/** Hashes of small data are fastest as strings: a Buffer costs more than the hash. A message key is no secret. */
+export const messageEngine: Kernel.MessageEngine = {
+  hash: (data) => hash("sha256", data, "binary"),
+  cbc,
+  cbcThreshold: CBC_THRESHOLD
+}
+
+/** Encryption by what is fastest at each size. */
+export const make = (
+  kernel: Kernel.Kernel | undefined
+): (data: Uint8Array, key: Uint8Array, iv: Uint8Array) => Uint8Array =>
+  kernel === undefined
+    ? (data, key, iv) => data.length >= PLAIN_CBC_THRESHOLD ? igeEncrypt(data, key, iv) : Aes.igeEncrypt(data, key, iv)
+    : (data, key, iv) =>
+      data.length >= CBC_THRESHOLD
+        ? kernel.igeEncryptByCbc(data, key, iv, cbc)
+        : kernel.igeEncrypt(data, key, iv)
 
 const CHUNK = 32 * 1024
 
 export const igeEncrypt = (data: Uint8Array, key: Uint8Array, iv: Uint8Array): Uint8Array => {
-  checkIge("Crypto.aesIgeEncrypt", data, key, iv)
-  const cipher = createCipheriv("aes-256-cbc", createSecretKey(key), iv.subarray(0, 16))
-  cipher.setAutoPadding(false)
+  Aes.checkIge("Crypto.aesIgeEncrypt", data, key, iv)
+  const encrypt = cbc(key, iv.subarray(0, 16))
   // history: P[-2] = 0 and P[-1] = second half of the IV, then the data, so that both passes are one plain loop
   const bytes = new Uint8Array(32 + data.length)
   bytes.set(iv.subarray(16), 16)
@@ -33,7 +59,7 @@ export const igeEncrypt = (data: Uint8Array, key: Uint8Array, iv: Uint8Array): U
   for (let start = 0; start < words; start += q.length) {
     const n = Math.min(q.length, words - start)
     for (let i = 0, j = start; i < n; i++, j++) q[i] = p[j + 8]! ^ p[j]!
-    const x = asWords(cipher.update(n === q.length ? qBytes : qBytes.subarray(0, n << 2)))
+    const x = asWords(encrypt(n === q.length ? qBytes : qBytes.subarray(0, n << 2)))
     for (let i = 0, j = start; i < n; i++, j++) out[j] = x[i]! ^ p[j + 4]!
   }
   bytes.fill(0)

@@ -3,6 +3,7 @@ import type * as SharedKey from "@effect-mtproto/crypto/SharedKey"
 import { Effect, Result } from "effect"
 import { Hex } from "effect/encoding"
 import { readFileSync } from "node:fs"
+import * as Message from "../../src/internal/message.ts"
 
 export const hex = (text: string): Uint8Array => Result.getOrThrow(Hex.decode(text))
 export const toHex = (bytes: Uint8Array): string => Hex.encode(bytes)
@@ -120,12 +121,16 @@ export const counting = (crypto: Crypto.Crypto["Service"]) => {
       counts.cipheredBytes += data.length
       return f(data, key, iv)
     }
-  const service = Crypto.Crypto.of({
-    ...crypto,
+  const primitives = {
     sha1: hash(crypto.sha1),
     sha256: hash(crypto.sha256),
     aesIgeEncrypt: cipher(crypto.aesIgeEncrypt),
-    aesIgeDecrypt: cipher(crypto.aesIgeDecrypt),
+    aesIgeDecrypt: cipher(crypto.aesIgeDecrypt)
+  }
+  const service = Crypto.Crypto.of({
+    ...crypto,
+    ...primitives,
+    ...Message.make(primitives),
     constantTimeEqual: (a, b) => {
       counts.comparisons++
       return crypto.constantTimeEqual(a, b)

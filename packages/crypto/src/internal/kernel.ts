@@ -1,0 +1,275 @@
+/**
+ * The WebAssembly kernel of wasm/kernel.as: constant-time AES-256-IGE, SHA-256,
+ * whole messages of MTProto 2.0, and factorisation.
+ *
+ * One instance serves one thread; every operation is synchronous, and overwrites
+ * in the kernel's memory what it left of keys and data before it returns.
+ */
+import { invalidArgument } from "../CryptoError.ts"
+import { checkIge } from "./aes.ts"
+import { plain, relaxed } from "./kernelBinary.ts"
+import { HEADER } from "./message.ts"
+
+interface Exports {
+  readonly memory: WebAssembly.Memory
+  readonly init: () => void
+  readonly expandEncryption: () => void
+  readonly expandDecryption: () => void
+  readonly igeEncrypt: (ptr: number, length: number) => void
+  readonly igeDecrypt: (ptr: number, length: number) => void
+  readonly differences: (length: number) => void
+  readonly restore: (length: number) => void
+  readonly shaStart: () => void
+  readonly shaBlocks: (ptr: number, length: number) => void
+  readonly shaEnd: (ptr: number, length: number, total: number) => void
+  readonly derive: () => void
+  readonly wipe: (length: number) => void
+  readonly wipePasses: (length: number) => void
+  readonly factor: (n: bigint, limit: number) => bigint
+}
+
+// addresses of wasm/kernel.as
+const KEY = 1552
+const IV = 1584
+const SHA_STATE = 1616
+const SHARED = 2032
+const MSG_KEY = 2112
+const DATA = 4096
+const SECOND = 40960
+const THIRD = 81920
+
+/** The most that is handed over at once. */
+const CHUNK = 65536
+const CBC_CHUNK = 32768
+/** Up to here a message is done in one piece. */
+export const MAX_MESSAGE = 32768
+const MAX_STEPS = 1 << 18
+
+export interface Kernel {
+  /** Which vector instructions it was built for. */
+  readonly variant: "relaxed" | "plain"
+  /** Its whole memory, for tests. */
+  readonly memory: Uint8Array
+  readonly igeEncrypt: (data: Uint8Array, key: Uint8Array, iv: Uint8Array) => Uint8Array
+  readonly igeDecrypt: (data: Uint8Array, key: Uint8Array, iv: Uint8Array) => Uint8Array
+  /** `igeEncrypt` by way of a CBC cipher that is made for the key and the first half of the IV. */
+  readonly igeEncryptByCbc: (data: Uint8Array, key: Uint8Array, iv: Uint8Array, cbc: MakeCbc) => Uint8Array
+  readonly sha256: (...parts: ReadonlyArray<Uint8Array>) => Uint8Array
+  /** Messages of at most `MAX_MESSAGE` bytes of whole blocks. */
+  readonly messageEncrypt: (
+    sharedKey: Uint8Array,
+    plaintext: Uint8Array,
+    x: number,
+    engine?: MessageEngine | undefined
+  ) => Uint8Array
+  readonly messageDecrypt: (
+    sharedKey: Uint8Array,
+    packet: Uint8Array,
+    x: number,
+    engine?: MessageEngine | undefined
+  ) => { readonly plaintext: Uint8Array; readonly large: Uint8Array }
+  /** A proper factor of an odd composite below 2^63, or undefined. */
+  readonly factor: (n: bigint) => bigint | undefined
+}
+
+/** Makes a CBC encryption without padding; what it returns is used up before the next call. */
+export type MakeCbc = (key: Uint8Array, iv: Uint8Array) => (data: Uint8Array) => Uint8Array
+
+/** What an engine does faster than the kernel. */
+export interface MessageEngine {
+  /** SHA-256 as a string of 32 characters below 256. */
+  readonly hash: (data: Uint8Array) => string
+  readonly cbc: MakeCbc
+  /** From how many bytes on `cbc` is worth it. */
+  readonly cbcThreshold: number
+}
+
+/** Compiles and starts the kernel, or returns undefined where there is no WebAssembly or no SIMD. */
+export const make = (): Kernel | undefined => {
+  if (typeof WebAssembly === "undefined") return undefined
+  for (const [variant, binary] of [["relaxed", relaxed], ["plain", plain]] as const) {
+    const kernel = makeVariant(variant, binary)
+    if (kernel !== undefined) return kernel
+  }
+  return undefined
+}
+
+/** One of the two variants, for tests. */
+export const makeVariant = (
+  variant: "relaxed" | "plain",
+  binary: string = variant === "relaxed" ? relaxed : plain
+): Kernel | undefined => {
+  try {
+    const module = new WebAssembly.Module(Uint8Array.from(atob(binary), (letter) => letter.charCodeAt(0)))
+    return wrap(variant, new WebAssembly.Instance(module).exports as unknown as Exports)
+  } catch {
+    // no such instructions here, or compilation is forbidden
+    return undefined
+  }
+}
+
+const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
+  kernel.init()
+  const memory = new Uint8Array(kernel.memory.buffer)
+
+  const ige = (
+    data: Uint8Array,
+    key: Uint8Array,
+    iv: Uint8Array,
+    expand: () => void,
+    run: (ptr: number, length: number) => void
+  ): Uint8Array => {
+    const out = new Uint8Array(data.length)
+    memory.set(key, KEY)
+    memory.set(iv, IV)
+    expand()
+    for (let start = 0; start < data.length; start += CHUNK) {
+      const length = Math.min(CHUNK, data.length - start)
+      memory.set(length === data.length ? data : data.subarray(start, start + length), DATA)
+      run(DATA, length)
+      out.set(memory.subarray(DATA, DATA + length), start)
+    }
+    kernel.wipe(Math.min(CHUNK, data.length))
+    return out
+  }
+
+  // DATA holds `length` bytes of plaintext, and the 32 bytes before it the history; the ciphertext ends up in THIRD
+  const pass = (length: number, encrypt: (data: Uint8Array) => Uint8Array): void => {
+    kernel.differences(length)
+    memory.set(encrypt(memory.subarray(SECOND, SECOND + length)), THIRD)
+    kernel.restore(length)
+  }
+
+  const startHistory = (secondHalf: Uint8Array): void => {
+    memory.fill(0, DATA - 32, DATA - 16)
+    memory.set(secondHalf, DATA - 16)
+  }
+
+  const igeEncryptByCbc: Kernel["igeEncryptByCbc"] = (data, key, iv, cbc) => {
+    checkIge("Crypto.aesIgeEncrypt", data, key, iv)
+    const out = new Uint8Array(data.length)
+    const encrypt = cbc(key, iv.subarray(0, 16))
+    startHistory(iv.subarray(16))
+    for (let start = 0; start < data.length; start += CBC_CHUNK) {
+      const length = Math.min(CBC_CHUNK, data.length - start)
+      memory.set(data.subarray(start, start + length), DATA)
+      pass(length, encrypt)
+      out.set(memory.subarray(THIRD, THIRD + length), start)
+    }
+    kernel.wipePasses(Math.min(CBC_CHUNK, data.length))
+    return out
+  }
+
+  const sha256: Kernel["sha256"] = (...parts) => {
+    kernel.shaStart()
+    let used = 0
+    let total = 0
+    let most = 0
+    for (const part of parts) {
+      total += part.length
+      for (let offset = 0; offset < part.length;) {
+        const length = Math.min(CHUNK - used, part.length - offset)
+        memory.set(length === part.length ? part : part.subarray(offset, offset + length), DATA + used)
+        used += length
+        offset += length
+        if (used > most) most = used
+        if (used === CHUNK) {
+          kernel.shaBlocks(DATA, CHUNK)
+          used = 0
+        }
+      }
+    }
+    kernel.shaEnd(DATA, used, total)
+    const digest = memory.slice(SHA_STATE, SHA_STATE + 32)
+    kernel.wipe(most)
+    return digest
+  }
+
+  // hashes 32 bytes of the shared key and the plaintext in DATA into 32 bytes
+  const hashMessage = (
+    sharedKey: Uint8Array,
+    length: number,
+    x: number,
+    engine: MessageEngine | undefined
+  ): Uint8Array => {
+    memory.set(sharedKey.subarray(88 + x, 120 + x), DATA - 32)
+    if (engine !== undefined) {
+      const text = engine.hash(memory.subarray(DATA - 32, DATA + length))
+      const large = new Uint8Array(32)
+      for (let i = 0; i < 32; i++) large[i] = text.charCodeAt(i)
+      return large
+    }
+    kernel.shaStart()
+    kernel.shaEnd(DATA - 32, 32 + length, 32 + length)
+    return memory.slice(SHA_STATE, SHA_STATE + 32)
+  }
+
+  const derive = (sharedKey: Uint8Array, messageKey: Uint8Array, x: number): void => {
+    memory.set(sharedKey.subarray(x, x + 76), SHARED)
+    memory.set(messageKey, MSG_KEY)
+    kernel.derive()
+  }
+
+  const messageEncrypt: Kernel["messageEncrypt"] = (sharedKey, plaintext, x, engine) => {
+    const length = plaintext.length
+    checkMessage("Crypto.messageEncrypt", sharedKey, length)
+    memory.set(plaintext, DATA)
+    const large = hashMessage(sharedKey, length, x, engine)
+    derive(sharedKey, large.subarray(8, HEADER), x)
+    const packet = new Uint8Array(HEADER + length)
+    packet.set(large.subarray(0, HEADER))
+    if (engine !== undefined && length >= engine.cbcThreshold) {
+      const encrypt = engine.cbc(memory.subarray(KEY, KEY + 32), memory.subarray(IV, IV + 16))
+      startHistory(memory.subarray(IV + 16, IV + 32))
+      pass(length, encrypt)
+      packet.set(memory.subarray(THIRD, THIRD + length), HEADER)
+      kernel.wipePasses(length)
+    } else {
+      // the hash, if it was made here, put its padding after the data only
+      kernel.expandEncryption()
+      kernel.igeEncrypt(DATA, length)
+      packet.set(memory.subarray(DATA, DATA + length), HEADER)
+    }
+    kernel.wipe(length)
+    return packet
+  }
+
+  const messageDecrypt: Kernel["messageDecrypt"] = (sharedKey, packet, x, engine) => {
+    const length = packet.length - HEADER
+    checkMessage("Crypto.messageDecrypt", sharedKey, length)
+    derive(sharedKey, packet.subarray(8, HEADER), x)
+    memory.set(packet.subarray(HEADER), DATA)
+    kernel.expandDecryption()
+    kernel.igeDecrypt(DATA, length)
+    const plaintext = memory.slice(DATA, DATA + length)
+    const large = hashMessage(sharedKey, length, x, engine)
+    kernel.wipe(length)
+    return { plaintext, large }
+  }
+
+  return {
+    variant,
+    memory,
+    igeEncrypt: (data, key, iv) => {
+      checkIge("Crypto.aesIgeEncrypt", data, key, iv)
+      return ige(data, key, iv, kernel.expandEncryption, kernel.igeEncrypt)
+    },
+    igeDecrypt: (data, key, iv) => {
+      checkIge("Crypto.aesIgeDecrypt", data, key, iv)
+      return ige(data, key, iv, kernel.expandDecryption, kernel.igeDecrypt)
+    },
+    igeEncryptByCbc,
+    sha256,
+    messageEncrypt,
+    messageDecrypt,
+    factor: (n) => {
+      const factor = kernel.factor(n, MAX_STEPS)
+      return factor === 0n ? undefined : factor
+    }
+  }
+}
+
+const checkMessage = (operation: string, sharedKey: Uint8Array, length: number): void => {
+  if (sharedKey.length !== 256) throw invalidArgument(operation, "the shared key must have 256 bytes")
+  if (length < 0 || length % 16 !== 0) throw invalidArgument(operation, "the message must be whole blocks of 16 bytes")
+}

@@ -1,0 +1,693 @@
+// The WebAssembly kernel: AES-256-IGE, SHA-256, the key derivation of MTProto 2.0, the XOR passes of IGE by CBC, and
+// factorisation. AssemblyScript, without its runtime: everything lives at fixed addresses.
+//
+// AES BY VECTOR PERMUTATION
+//
+// A table of 16 bytes in a vector register is looked up by `swizzle` in constant time, so AES is done in nibbles.
+//
+// Let F = GF(16) = GF(2)[x]/(x^4 + x + 1), a = 2, and K = F[t]/(t^2 + a t + a), a field of 256 elements k + i t, written
+// as the byte 16 i + k. The trace of t is a and so is its norm, hence
+//
+//   N(k + i t) = k^2 + a i k + a i^2 = k^2 + a i j,  with j = i + k,
+//   1/(k + i t) = ((k + a i) + i t) / N.
+//
+// Put io = j + 1/(1/i + a/k) and jo = i + 1/(1/j + a/k). Multiplying out, io = N/(k + a i) and jo = N/(k + a j). So with
+// A = 1/io and B = 1/jo, k/N = (A + B)/a and i/N = (A + k/N)/a, and
+//
+//   1/(k + i t) = A + (A/a + (A + B)/a^2) t,
+//
+// linear in A and B. Any linear map of the inverse is therefore u[io] + v[jo] for two tables of 16 bytes, and the
+// inverse itself costs five look-ups: 1/i, a/k, 1/j, and the two outer reciprocals. Infinity is written as 0x80: added
+// to anything it keeps the top bit, for which a swizzle yields 0 = 1/infinity, and infinity + infinity = 0 leads to
+// 1/0 = infinity again, which is what x = 0 needs (A = B = 0). Indices are thus always 0 to 15 or at least 0x80, where
+// the relaxed swizzle is defined like the plain one.
+//
+// An isomorphism T from the field of AES to K is found by looking for a root of its polynomial in K. The state stays in
+// K from the first round to the last: round keys are transformed once, the maps of SubBytes and MixColumns go into the
+// output tables, ShiftRows into the masks that MixColumns needs anyway. The constant 0x63 of SubBytes passes MixColumns
+// unchanged and goes into the round keys. Decryption keeps the state in K after the inverse affine map instead, with the
+// four coefficients of the inverse MixColumns as four pairs of tables, and its constant in the keys too.
+//
+// In IGE the block cipher's input is plaintext + previous ciphertext. Both are brought to K apart, the ciphertext by a
+// second pair of output tables, so that no change of basis is on the chain from block to block.
+
+// ---- memory -------------------------------------------------------------------------------------------------------
+
+@inline const INV: usize = 16
+@inline const INVA: usize = 32
+@inline const IN_LO: usize = 48
+@inline const IN_HI: usize = 64
+@inline const E1U: usize = 80
+@inline const E1V: usize = 96
+@inline const E2U: usize = 112
+@inline const E2V: usize = 128
+@inline const EOU: usize = 144
+@inline const EOV: usize = 160
+@inline const EM: usize = 176 // 4 masks
+@inline const DIN_LO: usize = 240
+@inline const DIN_HI: usize = 256
+@inline const DU: usize = 272 // 14, 11, 13, 9: pairs of 32 bytes
+@inline const DOU: usize = 400
+@inline const DOV: usize = 416
+@inline const DLU: usize = 432
+@inline const DLV: usize = 448
+@inline const DM: usize = 464 // 4 masks
+@inline const LOW: usize = 528
+@inline const SHA_K: usize = 544 // 64 words
+
+// Everything from here to the data is derived from keys, and wiped by `wipe`.
+@inline const SECRET: usize = 800
+@inline const RAW: usize = 800 // 15 round keys as they are
+@inline const EK: usize = 1040 // 14 in K, the last in both forms
+@inline const EK_LAST: usize = 1264
+@inline const EK_LAST_K: usize = 1280
+@inline const DK: usize = 1296
+@inline const DK_LAST: usize = 1520
+@inline const DK_LAST_K: usize = 1536
+@inline const KEY: usize = 1552
+@inline const IV: usize = 1584
+@inline const SHA_STATE: usize = 1616
+@inline const SHA_W: usize = 1648 // 64 words
+@inline const BLOCK: usize = 1904 // two blocks of the key derivation
+@inline const SHARED: usize = 2032 // 76 bytes of the shared key from x on: [x, x + 76)
+@inline const MSG_KEY: usize = 2112
+@inline const SECRET_END: usize = 2128
+
+@inline const TO_K: usize = 2560 // 256 bytes, used by `init` only
+@inline const FROM_K: usize = 2816
+
+@inline const DATA: usize = 4096
+@inline const SECOND: usize = 40960
+@inline const THIRD: usize = 81920
+
+// ---- field arithmetic and tables ----------------------------------------------------------------------------------
+
+function mulNibble(a: u32, b: u32): u32 {
+  let r: u32 = 0
+  for (let i = 0; i < 4; i++) {
+    if ((b >> i) & 1) r ^= a << i
+  }
+  for (let i = 6; i >= 4; i--) {
+    if ((r >> i) & 1) r ^= 0x13 << (i - 4)
+  }
+  return r
+}
+
+function invNibble(a: u32): u32 {
+  for (let b: u32 = 1; b < 16; b++) {
+    if (mulNibble(a, b) == 1) return b
+  }
+  return 0
+}
+
+function mulK(x: u32, y: u32): u32 {
+  const i = x >> 4, k = x & 15, l = y >> 4, m = y & 15
+  // (k + i t)(m + l t) with t^2 = a t + a
+  const top = mulNibble(mulNibble(i, l), 2)
+  return ((mulNibble(i, m) ^ mulNibble(k, l) ^ top) << 4) | (mulNibble(k, m) ^ top)
+}
+
+function mulAes(a: u32, b: u32): u32 {
+  let r: u32 = 0
+  for (let i = 0; i < 8; i++) {
+    if ((b >> i) & 1) r ^= a
+    a = (a << 1) ^ ((a >> 7) * 0x11b)
+  }
+  return r
+}
+
+function rotl8(x: u32, n: u32): u32 {
+  return ((x << n) | (x >> (8 - n))) & 255
+}
+
+// the linear part of the affine map of SubBytes, and its inverse (FIPS 197, 5.1.1)
+function affine(x: u32): u32 {
+  return x ^ rotl8(x, 1) ^ rotl8(x, 2) ^ rotl8(x, 3) ^ rotl8(x, 4)
+}
+
+function inverseAffine(x: u32): u32 {
+  return rotl8(x, 1) ^ rotl8(x, 3) ^ rotl8(x, 6)
+}
+
+// the field of AES to K and back
+function toK(x: u32): u32 {
+  return load<u8>(TO_K + x)
+}
+
+function fromK(x: u32): u32 {
+  return load<u8>(FROM_K + x)
+}
+
+// what a pair of output tables applies to the inverse, an element of the field of AES
+// kinds: 0 SubBytes; 1 identity
+// target: 0 the field of AES; 1 K; 2 K after the inverse affine map
+function outputMap(inverse: u32, kind: i32, factor: u32, target: i32): u32 {
+  const value = mulAes(kind == 0 ? affine(inverse) : inverse, factor)
+  return target == 0 ? value : toK(target == 1 ? value : inverseAffine(value))
+}
+
+function outputTables(u: usize, kind: i32, factor: u32, target: i32): void {
+  const overA = invNibble(2)
+  const overA2 = mulNibble(overA, overA)
+  for (let n: u32 = 0; n < 16; n++) {
+    const r = invNibble(n)
+    const fromA = ((mulNibble(r, overA) ^ mulNibble(r, overA2)) << 4) | r
+    const fromB = mulNibble(r, overA2) << 4
+    store<u8>(u + n, <u8> outputMap(fromK(fromA), kind, factor, target))
+    store<u8>(u + 16 + n, <u8> outputMap(fromK(fromB), kind, factor, target))
+  }
+}
+
+/** Computes the tables. Called once, first. */
+export function init(): void {
+  // a root of x^8 + x^4 + x^3 + x + 1 in K
+  let root: u32 = 2
+  for (; root < 256; root++) {
+    const x2 = mulK(root, root)
+    const x3 = mulK(x2, root)
+    const x4 = mulK(x2, x2)
+    const x8 = mulK(x4, x4)
+    if ((x8 ^ x4 ^ x3 ^ root ^ 1) == 0) break
+  }
+  for (let n: u32 = 0; n < 256; n++) {
+    let image: u32 = 0
+    let power: u32 = 1
+    for (let bit = 0; bit < 8; bit++) {
+      if ((n >> bit) & 1) image ^= power
+      power = mulK(power, root)
+    }
+    store<u8>(TO_K + n, <u8> image)
+    store<u8>(FROM_K + image, <u8> n)
+  }
+  for (let n: u32 = 0; n < 16; n++) {
+    const r = invNibble(n)
+    store<u8>(INV + n, n == 0 ? 0x80 : <u8> r)
+    store<u8>(INVA + n, n == 0 ? 0x80 : <u8> mulNibble(2, r))
+    store<u8>(IN_LO + n, <u8> toK(n))
+    store<u8>(IN_HI + n, <u8> toK(n << 4))
+    store<u8>(DIN_LO + n, <u8> toK(inverseAffine(n)))
+    store<u8>(DIN_HI + n, <u8> toK(inverseAffine(n << 4)))
+    store<u8>(LOW + n, 15)
+  }
+  outputTables(E1U, 0, 1, 1)
+  outputTables(E2U, 0, 2, 1)
+  outputTables(EOU, 0, 1, 0)
+  outputTables(DU, 1, 14, 2)
+  outputTables(DU + 32, 1, 11, 2)
+  outputTables(DU + 64, 1, 13, 2)
+  outputTables(DU + 96, 1, 9, 2)
+  outputTables(DOU, 1, 1, 0)
+  outputTables(DLU, 1, 1, 2)
+  for (let m = 0; m < 4; m++) {
+    for (let c = 0; c < 4; c++) {
+      for (let r = 0; r < 4; r++) {
+        // the row that the m-th coefficient of MixColumns takes, and its column before ShiftRows or its inverse
+        const row = (r + m) & 3
+        store<u8>(EM + 16 * m + 4 * c + r, <u8> (4 * ((c + row) & 3) + row))
+        store<u8>(DM + 16 * m + 4 * c + r, <u8> (4 * ((c - row) & 3) + row))
+      }
+    }
+  }
+  // SHA-256: the first 32 bits of the fractions of the cube roots of the first primes
+  let prime: u32 = 2
+  for (let i = 0; i < 64; i++) {
+    store<u32>(SHA_K + 4 * i, cubeRootFraction(prime))
+    prime++
+    for (; !isSmallPrime(prime); prime++) {}
+  }
+}
+
+function isSmallPrime(n: u32): bool {
+  for (let i: u32 = 2; i * i <= n; i++) if (n % i == 0) return false
+  return true
+}
+
+// floor(2^32 cbrt(n)) mod 2^32 by bisection: the cube of the answer has less than 106 bits, compared in two halves
+function cubeRootFraction(n: u32): u32 {
+  let low: u64 = 0
+  let bit: u64 = 1 << 34
+  for (; bit != 0; bit >>= 1) {
+    const x = low | bit
+    // x^3 <= n 2^96, with x^2 = h 2^32 + l
+    const h = x >> 32, l = x & 0xffffffff
+    const ll = l * l
+    const cross = 2 * h * l + (ll >> 32)
+    const s0 = ll & 0xffffffff
+    const s1 = cross & 0xffffffff
+    const s2 = h * h + (cross >> 32)
+    // multiply (s2, s1, s0) by (h, l)
+    const t0 = s0 * l
+    const t1 = s1 * l + (t0 >> 32)
+    const carry1 = s0 * h + (t1 & 0xffffffff)
+    const t2 = s2 * l + (t1 >> 32) + s1 * h + (carry1 >> 32)
+    const top = s2 * h + (t2 >> 32)
+    if (top < n) low = x
+  }
+  return <u32> low
+}
+
+// ---- AES ----------------------------------------------------------------------------------------------------------
+
+@inline
+function look(table: v128, index: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(table, index)
+  return i8x16.swizzle(table, index)
+}
+
+@inline
+function high(x: v128, low: v128): v128 {
+  return v128.and(i16x8.shr_u(x, 4), low)
+}
+
+// a linear map of bytes given by its tables for the two nibbles
+@inline
+function linear(x: v128, tableLow: v128, tableHigh: v128, low: v128): v128 {
+  return v128.xor(look(tableLow, v128.and(x, low)), look(tableHigh, high(x, low)))
+}
+
+function encryptionBasis(x: v128): v128 {
+  return linear(x, v128.load(0, IN_LO), v128.load(0, IN_HI), v128.load(0, LOW))
+}
+
+function decryptionBasis(x: v128): v128 {
+  return linear(x, v128.load(0, DIN_LO), v128.load(0, DIN_HI), v128.load(0, LOW))
+}
+
+// SubBytes on any 16 bytes, for the key schedule
+function subBytes(x: v128): v128 {
+  const low = v128.load(0, LOW), inv = v128.load(0, INV)
+  const y = encryptionBasis(x)
+  const k = v128.and(y, low), i = high(y, low), j = v128.xor(i, k)
+  const ak = look(v128.load(0, INVA), k)
+  const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
+  const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
+  return v128.xor(
+    v128.xor(look(v128.load(0, EOU), io), look(v128.load(0, EOV), jo)),
+    i8x16.splat(0x63)
+  )
+}
+
+function subWord(x: u32): u32 {
+  return i32x4.extract_lane(subBytes(i32x4.splat(x)), 0)
+}
+
+// InvMixColumns of a round key, in K after the inverse affine map: the tables of decryption expect an inverse, so this
+// goes the plain way, by doubling in the field of AES
+function double(x: v128): v128 {
+  return v128.xor(i8x16.add(x, x), v128.and(i8x16.shr_s(x, 7), i8x16.splat(0x1b)))
+}
+
+function inverseMixColumns(x: v128): v128 {
+  const x2 = double(x), x4 = double(x2), x8 = double(x4)
+  const x9 = v128.xor(x8, x)
+  const xB = v128.xor(x9, x2), xD = v128.xor(x9, x4), xE = v128.xor(v128.xor(x8, x4), x2)
+  return v128.xor(
+    v128.xor(xE, i8x16.shuffle(xB, xB, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12)),
+    v128.xor(
+      i8x16.shuffle(xD, xD, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13),
+      i8x16.shuffle(x9, x9, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14)
+    )
+  )
+}
+
+function expandRaw(): void {
+  v128.store(RAW, v128.load(KEY))
+  v128.store(RAW, v128.load(KEY, 16), 16)
+  let rcon: u32 = 1
+  for (let i = 8; i < 60; i++) {
+    let t = load<u32>(RAW + 4 * (i - 1))
+    if ((i & 7) == 0) {
+      t = subWord(rotr<u32>(t, 8)) ^ rcon
+      rcon <<= 1
+    } else if ((i & 7) == 4) {
+      t = subWord(t)
+    }
+    store<u32>(RAW + 4 * i, load<u32>(RAW + 4 * (i - 8)) ^ t)
+  }
+}
+
+/** Round keys for encryption from the 32 bytes at KEY. */
+export function expandEncryption(): void {
+  expandRaw()
+  const constant = i8x16.splat(0x63)
+  v128.store(EK, encryptionBasis(v128.load(RAW)))
+  // the middle keys are added before ShiftRows
+  const inverse = v128.load(0, DM)
+  for (let r = 1; r < 14; r++) {
+    const key = v128.xor(v128.load(RAW + 16 * r), constant)
+    v128.store(EK + 16 * r, i8x16.swizzle(encryptionBasis(key), inverse))
+  }
+  const last = i8x16.swizzle(v128.xor(v128.load(RAW, 224), constant), inverse)
+  v128.store(0, last, EK_LAST)
+  v128.store(0, encryptionBasis(last), EK_LAST_K)
+}
+
+/** Round keys for decryption from the 32 bytes at KEY. */
+export function expandDecryption(): void {
+  expandRaw()
+  const constant = i8x16.splat(0x63)
+  v128.store(DK, decryptionBasis(v128.xor(v128.load(RAW, 224), constant)))
+  // the middle keys are added before the inverse ShiftRows
+  const inverse = v128.load(0, EM)
+  for (let r = 1; r < 14; r++) {
+    const key = v128.xor(inverseMixColumns(v128.load(RAW + 16 * (14 - r))), constant)
+    v128.store(DK + 16 * r, i8x16.swizzle(decryptionBasis(key), inverse))
+  }
+  const last = i8x16.swizzle(v128.load(RAW), inverse)
+  v128.store(0, last, DK_LAST)
+  v128.store(0, decryptionBasis(last), DK_LAST_K)
+}
+
+/** AES-256-IGE over `length` bytes at `ptr`, in place; IV is advanced. */
+export function igeEncrypt(ptr: usize, length: usize): void {
+  const low = v128.load(0, LOW), inv = v128.load(0, INV), inva = v128.load(0, INVA)
+  const e1u = v128.load(0, E1U), e1v = v128.load(0, E1V), e2u = v128.load(0, E2U), e2v = v128.load(0, E2V)
+  const m0 = v128.load(0, EM), m1 = v128.load(0, EM + 16), m2 = v128.load(0, EM + 32), m3 = v128.load(0, EM + 48)
+  let cipherK = encryptionBasis(v128.load(0, IV))
+  let previous = v128.load(0, IV + 16)
+  let previousK = encryptionBasis(previous)
+  let cipher = v128.load(0, IV)
+  const end = ptr + length
+  for (; ptr < end; ptr += 16) {
+    const plain = v128.load(ptr)
+    const plainK = linear(plain, v128.load(0, IN_LO), v128.load(0, IN_HI), low)
+    let x = v128.xor(v128.xor(plainK, v128.load(0, EK)), cipherK)
+    for (let r: usize = 16; r < 224; r += 16) {
+      const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+      const ak = look(inva, k)
+      const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
+      const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
+      const one = v128.xor(look(e1u, io), look(e1v, jo))
+      const u2 = look(e2u, io)
+      const two = v128.xor(v128.xor(u2, v128.load(r, EK)), look(e2v, jo))
+      const three = v128.xor(one, v128.xor(u2, look(e2v, jo)))
+      x = v128.xor(v128.xor(look(two, m0), look(three, m1)), v128.xor(look(one, m2), look(one, m3)))
+    }
+    const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+    const ak = look(inva, k)
+    const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
+    const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
+    const outK = v128.xor(v128.xor(look(e1u, io), v128.load(0, EK_LAST_K)), look(e1v, jo))
+    cipherK = v128.xor(look(outK, m0), previousK)
+    const out = v128.xor(v128.xor(look(v128.load(0, EOU), io), v128.load(0, EK_LAST)), look(v128.load(0, EOV), jo))
+    cipher = v128.xor(look(out, m0), previous)
+    v128.store(ptr, cipher)
+    previous = plain
+    previousK = plainK
+  }
+  v128.store(0, cipher, IV)
+  v128.store(0, previous, IV + 16)
+}
+
+/** The inverse of `igeEncrypt`. */
+export function igeDecrypt(ptr: usize, length: usize): void {
+  const low = v128.load(0, LOW), inv = v128.load(0, INV), inva = v128.load(0, INVA)
+  const m0 = v128.load(0, DM), m1 = v128.load(0, DM + 16), m2 = v128.load(0, DM + 32), m3 = v128.load(0, DM + 48)
+  let plainK = decryptionBasis(v128.load(0, IV + 16))
+  let plain = v128.load(0, IV + 16)
+  let previous = v128.load(0, IV)
+  let previousK = decryptionBasis(previous)
+  const end = ptr + length
+  for (; ptr < end; ptr += 16) {
+    const cipher = v128.load(ptr)
+    const cipherK = linear(cipher, v128.load(0, DIN_LO), v128.load(0, DIN_HI), low)
+    let x = v128.xor(v128.xor(cipherK, v128.load(0, DK)), plainK)
+    for (let r: usize = 16; r < 224; r += 16) {
+      const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+      const ak = look(inva, k)
+      const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
+      const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
+      const e = v128.xor(v128.xor(look(v128.load(0, DU), io), v128.load(r, DK)), look(v128.load(0, DU + 16), jo))
+      const b = v128.xor(look(v128.load(0, DU + 32), io), look(v128.load(0, DU + 48), jo))
+      const d = v128.xor(look(v128.load(0, DU + 64), io), look(v128.load(0, DU + 80), jo))
+      const n = v128.xor(look(v128.load(0, DU + 96), io), look(v128.load(0, DU + 112), jo))
+      x = v128.xor(v128.xor(look(e, m0), look(b, m1)), v128.xor(look(d, m2), look(n, m3)))
+    }
+    const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+    const ak = look(inva, k)
+    const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
+    const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
+    const outK = v128.xor(v128.xor(look(v128.load(0, DLU), io), v128.load(0, DK_LAST_K)), look(v128.load(0, DLV), jo))
+    plainK = v128.xor(look(outK, m0), previousK)
+    const out = v128.xor(v128.xor(look(v128.load(0, DOU), io), v128.load(0, DK_LAST)), look(v128.load(0, DOV), jo))
+    plain = v128.xor(look(out, m0), previous)
+    v128.store(ptr, plain)
+    previous = cipher
+    previousK = cipherK
+  }
+  v128.store(0, previous, IV)
+  v128.store(0, plain, IV + 16)
+}
+
+// ---- IGE by way of CBC: see nodeIge.ts ----------------------------------------------------------------------------
+
+/** SECOND[i] = DATA[i] ^ DATA[i - 2 blocks], for `length` bytes; 32 bytes of history are before DATA. */
+export function differences(length: usize): void {
+  for (let i: usize = 0; i < length; i += 16) {
+    v128.store(i, v128.xor(v128.load(i, DATA), v128.load(i, DATA - 32)), SECOND)
+  }
+}
+
+/** THIRD[i] ^= DATA[i - 1 block], for `length` bytes; the last two blocks of DATA become its history. */
+export function restore(length: usize): void {
+  for (let i: usize = 0; i < length; i += 16) {
+    v128.store(i, v128.xor(v128.load(i, THIRD), v128.load(i, DATA - 16)), THIRD)
+  }
+  const last = v128.load(length, DATA - 16)
+  v128.store(0, v128.load(length, DATA - 32), DATA - 32)
+  v128.store(0, last, DATA - 16)
+}
+
+// ---- SHA-256 ------------------------------------------------------------------------------------------------------
+
+function shaInit(): void {
+  // the first 32 bits of the fractions of the square roots of the first eight primes
+  store<u32>(SHA_STATE, 0x6a09e667, 0)
+  store<u32>(SHA_STATE, 0xbb67ae85, 4)
+  store<u32>(SHA_STATE, 0x3c6ef372, 8)
+  store<u32>(SHA_STATE, 0xa54ff53a, 12)
+  store<u32>(SHA_STATE, 0x510e527f, 16)
+  store<u32>(SHA_STATE, 0x9b05688c, 20)
+  store<u32>(SHA_STATE, 0x1f83d9ab, 24)
+  store<u32>(SHA_STATE, 0x5be0cd19, 28)
+}
+
+@inline
+function sigma0(x: u32): u32 {
+  return rotr<u32>(x, 7) ^ rotr<u32>(x, 18) ^ (x >> 3)
+}
+
+@inline
+function sigma1(x: u32): u32 {
+  return rotr<u32>(x, 17) ^ rotr<u32>(x, 19) ^ (x >> 10)
+}
+
+// one round; the caller renames the variables instead of moving them
+@inline
+function roundT1(e: u32, f: u32, g: u32, h: u32, kw: u32): u32 {
+  return h + (rotr<u32>(e, 6) ^ rotr<u32>(e, 11) ^ rotr<u32>(e, 25)) + (g ^ (e & (f ^ g))) + kw
+}
+
+@inline
+function roundT2(a: u32, b: u32, c: u32): u32 {
+  return (rotr<u32>(a, 2) ^ rotr<u32>(a, 13) ^ rotr<u32>(a, 22)) + ((a & b) | (c & (a | b)))
+}
+
+function compress(ptr: usize): void {
+  for (let i: usize = 0; i < 64; i += 4) store<u32>(SHA_W + i, bswap<u32>(load<u32>(ptr + i)))
+  for (let i: usize = 64; i < 256; i += 4) {
+    store<u32>(
+      i,
+      load<u32>(i, SHA_W - 64) + sigma0(load<u32>(i, SHA_W - 60)) + load<u32>(i, SHA_W - 28) +
+        sigma1(load<u32>(i, SHA_W - 8)),
+      SHA_W
+    )
+  }
+  let a = load<u32>(SHA_STATE, 0), b = load<u32>(SHA_STATE, 4), c = load<u32>(SHA_STATE, 8)
+  let d = load<u32>(SHA_STATE, 12), e = load<u32>(SHA_STATE, 16), f = load<u32>(SHA_STATE, 20)
+  let g = load<u32>(SHA_STATE, 24), h = load<u32>(SHA_STATE, 28)
+  for (let i: usize = 0; i < 256; i += 32) {
+    let t = roundT1(e, f, g, h, load<u32>(i, SHA_K) + load<u32>(i, SHA_W))
+    d += t
+    h = t + roundT2(a, b, c)
+    t = roundT1(d, e, f, g, load<u32>(i, SHA_K + 4) + load<u32>(i, SHA_W + 4))
+    c += t
+    g = t + roundT2(h, a, b)
+    t = roundT1(c, d, e, f, load<u32>(i, SHA_K + 8) + load<u32>(i, SHA_W + 8))
+    b += t
+    f = t + roundT2(g, h, a)
+    t = roundT1(b, c, d, e, load<u32>(i, SHA_K + 12) + load<u32>(i, SHA_W + 12))
+    a += t
+    e = t + roundT2(f, g, h)
+    t = roundT1(a, b, c, d, load<u32>(i, SHA_K + 16) + load<u32>(i, SHA_W + 16))
+    h += t
+    d = t + roundT2(e, f, g)
+    t = roundT1(h, a, b, c, load<u32>(i, SHA_K + 20) + load<u32>(i, SHA_W + 20))
+    g += t
+    c = t + roundT2(d, e, f)
+    t = roundT1(g, h, a, b, load<u32>(i, SHA_K + 24) + load<u32>(i, SHA_W + 24))
+    f += t
+    b = t + roundT2(c, d, e)
+    t = roundT1(f, g, h, a, load<u32>(i, SHA_K + 28) + load<u32>(i, SHA_W + 28))
+    e += t
+    a = t + roundT2(b, c, d)
+  }
+  store<u32>(SHA_STATE, load<u32>(SHA_STATE, 0) + a, 0)
+  store<u32>(SHA_STATE, load<u32>(SHA_STATE, 4) + b, 4)
+  store<u32>(SHA_STATE, load<u32>(SHA_STATE, 8) + c, 8)
+  store<u32>(SHA_STATE, load<u32>(SHA_STATE, 12) + d, 12)
+  store<u32>(SHA_STATE, load<u32>(SHA_STATE, 16) + e, 16)
+  store<u32>(SHA_STATE, load<u32>(SHA_STATE, 20) + f, 20)
+  store<u32>(SHA_STATE, load<u32>(SHA_STATE, 24) + g, 24)
+  store<u32>(SHA_STATE, load<u32>(SHA_STATE, 28) + h, 28)
+}
+
+function shaFinish(): void {
+  for (let i: usize = 0; i < 32; i += 4) store<u32>(SHA_STATE + i, bswap<u32>(load<u32>(SHA_STATE + i)))
+}
+
+/** Starts a SHA-256. */
+export function shaStart(): void {
+  shaInit()
+}
+
+/** Goes on with whole blocks: `length` is a multiple of 64. */
+export function shaBlocks(ptr: usize, length: usize): void {
+  const end = ptr + length
+  for (; ptr < end; ptr += 64) compress(ptr)
+}
+
+/** Ends with the `length` bytes at `ptr` (room for up to 128 after them is used); `total` is of the whole. Digest at SHA_STATE. */
+export function shaEnd(ptr: usize, length: usize, total: f64): void {
+  const whole = length & ~63
+  shaBlocks(ptr, whole)
+  ptr += whole
+  length -= whole
+  store<u8>(ptr + length, 0x80)
+  const size: usize = length < 56 ? 64 : 128
+  memory.fill(ptr + length + 1, 0, size - length - 1)
+  store<u64>(ptr + size - 8, bswap<u64>(<u64> total << 3))
+  shaBlocks(ptr, size)
+  shaFinish()
+}
+
+/**
+ * The key derivation of MTProto 2.0: from 76 bytes of the shared key at SHARED and the message key at MSG_KEY to KEY
+ * and IV.
+ */
+export function derive(): void {
+  // a = SHA256(msg_key | K[x, x + 36)), exactly one block with its padding
+  v128.store(0, v128.load(0, MSG_KEY), BLOCK)
+  memory.copy(BLOCK + 16, SHARED, 36)
+  blockEnd()
+  const a0 = load<u64>(SHA_STATE), a1 = load<u64>(SHA_STATE, 8), a2 = load<u64>(SHA_STATE, 16)
+  const a3 = load<u64>(SHA_STATE, 24)
+  // b = SHA256(K[40 + x, 76 + x) | msg_key)
+  memory.copy(BLOCK, SHARED + 40, 36)
+  store<u64>(BLOCK, load<u64>(MSG_KEY), 36)
+  store<u64>(BLOCK, load<u64>(MSG_KEY, 8), 44)
+  blockEnd()
+  store<u64>(KEY, a0)
+  store<u64>(KEY, load<u64>(SHA_STATE, 8), 8)
+  store<u64>(KEY, load<u64>(SHA_STATE, 16), 16)
+  store<u64>(KEY, a3, 24)
+  store<u64>(IV, load<u64>(SHA_STATE))
+  store<u64>(IV, a1, 8)
+  store<u64>(IV, a2, 16)
+  store<u64>(IV, load<u64>(SHA_STATE, 24), 24)
+}
+
+function blockEnd(): void {
+  store<u32>(BLOCK, 0x80, 52)
+  store<u64>(BLOCK, bswap<u64>(416), 56)
+  shaInit()
+  compress(BLOCK)
+  shaFinish()
+}
+
+/** Overwrites everything derived from keys, and `length` bytes of data from the history on. */
+export function wipe(length: usize): void {
+  memory.fill(SECRET, 0, SECRET_END - SECRET)
+  memory.fill(DATA - 32, 0, length + 32)
+}
+
+/** Overwrites the regions of the CBC passes. */
+export function wipePasses(length: usize): void {
+  memory.fill(DATA - 32, 0, length + 32)
+  memory.fill(SECOND, 0, length)
+  memory.fill(THIRD, 0, length)
+}
+
+// ---- factorisation ------------------------------------------------------------------------------------------------
+
+
+// the high half of a product
+@inline
+function mulHigh(a: u64, b: u64): u64 {
+  const a0 = a & 0xffffffff, a1 = a >> 32, b0 = b & 0xffffffff, b1 = b >> 32
+  const low = a0 * b0
+  const m1 = a1 * b0 + (low >> 32)
+  const m2 = a0 * b1 + (m1 & 0xffffffff)
+  return a1 * b1 + (m1 >> 32) + (m2 >> 32)
+}
+
+// a b / 2^64 mod n, for a, b < n < 2^63: P. Montgomery's reduction
+@inline
+function montgomery(a: u64, b: u64, n: u64, inverse: u64): u64 {
+  const low = a * b
+  // low + m n is 0 mod 2^64, and carries unless low is 0
+  const r = mulHigh(a, b) + mulHigh(low * inverse, n) + (low != 0 ? 1 : 0)
+  return r >= n ? r - n : r
+}
+
+function gcd(a: u64, b: u64): u64 {
+  while (b != 0) {
+    const t = a % b
+    a = b
+    b = t
+  }
+  return a
+}
+
+/**
+ * A proper factor of an odd composite n < 2^63, or 0: Brent's variant of Pollard's rho in Montgomery form, one gcd for
+ * 64 steps, at most `limit` steps for each of a few constants.
+ */
+export function factor(n: u64, limit: u32): u64 {
+  // Newton's iteration doubles the number of right bits: n is its own inverse mod 8
+  let inverse = n
+  for (let i = 0; i < 5; i++) inverse *= 2 - n * inverse
+  inverse = 0 - inverse
+  for (let c: u64 = 1; c < 8; c++) {
+    let y: u64 = 2 + c, saved = y, product: u64 = c, start = y
+    let length: u32 = 1
+    for (let total: u32 = 0; total < limit;) {
+      saved = y
+      for (let done: u32 = 0; done < length; done += 64) {
+        start = y
+        const batch: u32 = min<u32>(64, length - done)
+        for (let i: u32 = 0; i < batch; i++) {
+          y = montgomery(y, y, n, inverse) + c
+          y = y >= n ? y - n : y
+          product = montgomery(product, y > saved ? y - saved : saved - y, n, inverse)
+        }
+        total += batch
+        let d = gcd(product, n)
+        if (d == 1) continue
+        if (d != n) return d
+        // all of n came in one batch: walk it again in single steps
+        d = 1
+        for (let i: u32 = 0; i < batch && d == 1; i++) {
+          start = montgomery(start, start, n, inverse) + c
+          start = start >= n ? start - n : start
+          d = gcd(start > saved ? start - saved : saved - start, n)
+        }
+        if (d != 1 && d != n) return d
+        total = limit
+        break
+      }
+      length <<= 1
+    }
+  }
+  return 0
+}
