@@ -12,7 +12,7 @@ import * as Bytes from "./bytes.ts"
 import * as ModPow from "./modPow.ts"
 
 const ROUNDS = 64
-const SLICE = 1
+const SLICE = 0.7
 
 /** Lets other tasks of the event loop run. */
 export const macrotask = (): Promise<void> =>
@@ -30,8 +30,9 @@ export const macrotask = (): Promise<void> =>
 
 /** Modular exponentiation that gives way every millisecond. */
 export const modPow = async (base: Uint8Array, exponent: Uint8Array, modulus: Uint8Array): Promise<Uint8Array> => {
+  let since = performance.now()
   const steps = ModPow.start(base, exponent, modulus)
-  for (let since = performance.now(); !steps.step();) {
+  while (!steps.step()) {
     if (performance.now() - since >= SLICE) {
       await macrotask()
       since = performance.now()
