@@ -196,7 +196,7 @@ export const int256: FixedBytes = fixedBytes("int256", 32)
  * @category primitives
  * @since 1.0.0
  */
-export const rest = (spelling: "!X" | "Object" = "Object"): Schema.Uint8Array =>
+export const rest = (spelling = "Object"): Schema.Uint8Array =>
   Schema.Uint8Array.annotate({ tl: { _tag: "primitive", type: "rest" } }).annotateKey({ tlField: { spelling } })
 
 /**

@@ -35,7 +35,6 @@ const document = (
 })
 const written = (layer: number, value: SecretApi.DecryptedMessage) =>
   Result.getOrThrow(DecryptedMessage.toLayer(layer, value))
-const equal = (actual: unknown, expected: unknown) => assert.deepStrictEqual(actual, expected)
 const refused = (layer: number, value: SecretApi.DecryptedMessage) => {
   const result = DecryptedMessage.toLayer(layer, value)
   return Result.isFailure(result) ? result.failure.message : undefined
@@ -152,9 +151,9 @@ describe("toLayer", () => {
         : undefined
     }
     const old = { _tag: "documentAttributeVideo_23", duration: 3, w: 4, h: 5 }
-    equal(attributesAt(66), [audio, video])
-    equal(attributesAt(65), [audio, old])
-    equal(attributesAt(45), [
+    assert.deepStrictEqual<unknown>(attributesAt(66), [audio, video])
+    assert.deepStrictEqual<unknown>(attributesAt(65), [audio, old])
+    assert.deepStrictEqual<unknown>(attributesAt(45), [
       { _tag: "documentAttributeAudio_45", duration: 3, title: "", performer: "" },
       old
     ])
@@ -238,7 +237,7 @@ describe("fromWire", () => {
       media
     })
     if (value._tag !== "decryptedMessage") throw new Error(value._tag)
-    equal({ randomId: value.randomId, ttl: value.ttl, message: value.message }, {
+    assert.deepStrictEqual<unknown>({ randomId: value.randomId, ttl: value.ttl, message: value.message }, {
       randomId: 1n,
       ttl: 9,
       message: "m"
@@ -248,7 +247,7 @@ describe("fromWire", () => {
 
   it("media of old clients", () => {
     assert.isUndefined(from({ _tag: "decryptedMessageMediaEmpty" }))
-    equal(from({ ...file, _tag: "decryptedMessageMediaPhoto_8", w: 3, h: 4 }), {
+    assert.deepStrictEqual<unknown>(from({ ...file, _tag: "decryptedMessageMediaPhoto_8", w: 3, h: 4 }), {
       ...file,
       _tag: "decryptedMessageMediaPhoto",
       w: 3,
@@ -259,12 +258,15 @@ describe("fromWire", () => {
       caption: "",
       attributes: [{ _tag: "documentAttributeVideo", duration: 5, w: 3, h: 4 }]
     })
-    equal(from({ ...file, _tag: "decryptedMessageMediaVideo_8", duration: 5, w: 3, h: 4 }), video)
-    equal(
+    assert.deepStrictEqual<unknown>(
+      from({ ...file, _tag: "decryptedMessageMediaVideo_8", duration: 5, w: 3, h: 4 }),
+      video
+    )
+    assert.deepStrictEqual<unknown>(
       from({ ...file, _tag: "decryptedMessageMediaVideo_17", duration: 5, w: 3, h: 4, mimeType: "video/webm" }),
       { ...video, mimeType: "video/webm" }
     )
-    equal(
+    assert.deepStrictEqual<unknown>(
       from({
         ...file,
         _tag: "decryptedMessageMediaVideo",
@@ -285,12 +287,12 @@ describe("fromWire", () => {
       attributes: [{ _tag: "documentAttributeAudio", voice: true, duration: 5 }]
     })
     const sound = { duration: 5, size: 1000, key, iv }
-    equal(from({ ...sound, _tag: "decryptedMessageMediaAudio_8" }), voice)
-    equal(
+    assert.deepStrictEqual<unknown>(from({ ...sound, _tag: "decryptedMessageMediaAudio_8" }), voice)
+    assert.deepStrictEqual<unknown>(
       from({ ...sound, _tag: "decryptedMessageMediaAudio", mimeType: "audio/mpeg" }),
       { ...voice, mimeType: "audio/mpeg" }
     )
-    equal(
+    assert.deepStrictEqual<unknown>(
       from({ ...file, _tag: "decryptedMessageMediaDocument_8", fileName: "a.txt", mimeType: "text/plain" }),
       document({
         caption: "",
@@ -298,7 +300,7 @@ describe("fromWire", () => {
         attributes: [{ _tag: "documentAttributeFilename", fileName: "a.txt" }]
       })
     )
-    equal(
+    assert.deepStrictEqual<unknown>(
       from({
         ...file,
         _tag: "decryptedMessageMediaDocument_45",
@@ -325,7 +327,7 @@ describe("fromWire", () => {
   })
 
   it("messages of old clients", () => {
-    equal(
+    assert.deepStrictEqual<unknown>(
       DecryptedMessage.fromWire({
         _tag: "decryptedMessage_8",
         randomId: 1n,
@@ -335,7 +337,7 @@ describe("fromWire", () => {
       }),
       { ...text({ message: "m" }), media: { _tag: "decryptedMessageMediaGeoPoint", lat: 1, long: 2 } }
     )
-    equal(
+    assert.deepStrictEqual<unknown>(
       DecryptedMessage.fromWire({
         _tag: "decryptedMessageService_8",
         randomId: 1n,
@@ -348,7 +350,7 @@ describe("fromWire", () => {
         action: { _tag: "decryptedMessageActionNotifyLayer", layer: 46 }
       }
     )
-    equal(
+    assert.deepStrictEqual<unknown>(
       DecryptedMessage.fromWire({ ...text(), _tag: "decryptedMessage_45", replyToRandomId: 2n }),
       text({ replyToRandomId: 2n })
     )
@@ -357,9 +359,9 @@ describe("fromWire", () => {
   it.prop("gives a value of the current types only", { value: SecretApi.DecryptedMessage }, ({ value }) => {
     const current = DecryptedMessage.fromWire(value)
     assert.isTrue(Schema.is(DecryptedMessage.AnyMessage)(current))
-    equal(DecryptedMessage.fromWire(current), current)
+    assert.deepStrictEqual<unknown>(DecryptedMessage.fromWire(current), current)
     const { decode, encode } = TlCodec.make(DecryptedMessage.AnyMessage)
-    equal(decode(encode(current)), current)
-    equal(TlCodec.encode(SecretApi.DecryptedMessage)(current), encode(current))
+    assert.deepStrictEqual<unknown>(decode(encode(current)), current)
+    assert.deepStrictEqual<unknown>(TlCodec.encode(SecretApi.DecryptedMessage)(current), encode(current))
   })
 })

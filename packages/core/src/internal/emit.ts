@@ -9,7 +9,7 @@
  * The source calls nothing but the methods of `TlReader` (`r`) and `TlWriter` (`w`) and the functions it defines.
  */
 import type { ConstructorLayout, FieldLayout, Layout, UnionLayout, VectorLayout } from "./layout.ts"
-import { minSize, resolve } from "./layout.ts"
+import { itemSize, resolve } from "./layout.ts"
 
 /** The source of function declarations, and what to call for the layout it was made from. */
 export interface Emitted {
@@ -90,7 +90,7 @@ class Unit {
   }
 
   private vector(of: VectorLayout, n: number): string {
-    const size = Math.max(1, minSize(of.item))
+    const size = itemSize(of.item)
     return `function r${n}(r) {
   const n = r.${of.boxed ? "vector" : "count"}(${size})
   const a = []

@@ -6,7 +6,7 @@ import type * as SchemaAST from "effect/SchemaAST"
 import type { Annotation, ConstructorAnnotation, FieldAnnotation } from "../Tl.ts"
 import { TlError } from "../TlError.ts"
 import type { ConstructorLayout, FieldLayout, Layout, Primitive, PrimitiveLayout, UnionLayout } from "./layout.ts"
-import { minSize, resolve } from "./layout.ts"
+import { resolve } from "./layout.ts"
 import { toSnake } from "./names.ts"
 
 const layouts = new WeakMap<Annotation, Layout>()
@@ -57,10 +57,7 @@ const compile = (ast: SchemaAST.AST, tl: Annotation): Layout => {
     }
     case "vector": {
       if (ast._tag !== "Arrays" || ast.rest.length !== 1) return refuse(ast, "an array schema")
-      const item = fromAst(ast.rest[0]!)
-      // Unbounded counts of items without bytes would make memory out of nothing.
-      if (item._tag !== "ref" && minSize(item) === 0) return refuse(ast, "vector items that take at least one byte")
-      return { _tag: "vector", boxed: tl.boxed, item }
+      return { _tag: "vector", boxed: tl.boxed, item: fromAst(ast.rest[0]!) }
     }
     case "bare": {
       const of = resolve(fromAst(tl.of))

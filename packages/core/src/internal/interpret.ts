@@ -6,7 +6,7 @@ import { TlError } from "../TlError.ts"
 import type { TlReader } from "../TlReader.ts"
 import type { TlWriter } from "../TlWriter.ts"
 import type { ConstructorLayout, FieldLayout, Layout, UnionLayout } from "./layout.ts"
-import { minSize } from "./layout.ts"
+import { itemSize } from "./layout.ts"
 
 type Read = (r: TlReader, path: Path) => unknown
 type Write = (w: TlWriter, value: any, path: Path) => void
@@ -50,7 +50,7 @@ const readerOf = (layout: Layout): Read => {
     }
     case "vector": {
       const item = readerOf(layout.item)
-      const size = Math.max(1, minSize(layout.item))
+      const size = itemSize(layout.item)
       return (r, path) => {
         const n = layout.boxed ? r.vector(size) : r.count(size)
         const array: Array<unknown> = []

@@ -3,6 +3,8 @@
  * the source emitter work on. Plain data, no Schema in it.
  */
 
+import { TlError } from "../TlError.ts"
+
 export type Primitive =
   | "int"
   | "long"
@@ -102,8 +104,24 @@ export const resolve = (layout: Layout): Exclude<Layout, RefLayout> => {
   return l
 }
 
-/** The least number of bytes that a value can take: what bounds the counts of vectors. */
-export const minSize = (layout: Layout): number => {
+/**
+ * The least number of bytes that an item of a vector takes: what bounds the count.
+ *
+ * @throws TlError if that is none: a count would make memory out of nothing
+ */
+export const itemSize = (item: Layout): number => {
+  const size = minSize(item, 0)
+  if (size > 0) return size
+  throw new TlError({
+    reason: "NoTlForm",
+    path: [],
+    offset: 0,
+    expected: "vector items that take at least one byte",
+    found: "items that can be empty"
+  })
+}
+
+const minSize = (layout: Layout, depth: number): number => {
   switch (layout._tag) {
     case "primitive":
       switch (layout.type) {
@@ -121,20 +139,18 @@ export const minSize = (layout: Layout): number => {
       }
     case "vector":
       return layout.boxed ? 8 : 4
-    case "object":
-      return (layout.boxed ? 4 : 0) + minFields(layout.of)
-    // Enough for a bound; following them could loop.
+    case "object": {
+      let n = layout.boxed ? 4 : 0
+      for (const f of layout.of.fields) {
+        if (f._tag === "flags") n += 4
+        // A bare type that contains itself has no end; whatever is said of its size is true.
+        else if (f._tag === "value" && f.flag === undefined && depth < 32) n += minSize(f.layout, depth + 1)
+      }
+      return n
+    }
     case "union":
-    case "ref":
       return 4
+    case "ref":
+      return depth < 32 ? minSize(resolve(layout), depth + 1) : 4
   }
-}
-
-const minFields = (c: ConstructorLayout): number => {
-  let n = 0
-  for (const f of c.fields) {
-    if (f._tag === "flags") n += 4
-    else if (f._tag === "value" && f.flag === undefined) n += minSize(f.layout)
-  }
-  return n
 }
