@@ -616,10 +616,7 @@ export const make = Effect.fnUntraced(function*(
       ),
 
     events: ({ after, limit }) => {
-      const page = (
-        from: bigint,
-        found: ReadonlyArray<EventRow>
-      ): Effect.Effect<ReadonlyArray<EventRow>, StoreError> =>
+      const page = (from: bigint): Effect.Effect<ReadonlyArray<EventRow>, StoreError> =>
         Effect.flatMap(
           query(
             "events",
@@ -629,14 +626,12 @@ export const make = Effect.fnUntraced(function*(
             (rows, read) => rows.map(read.event)
           ),
           (rows) => {
-            const all = [...found, ...rows.filter((row) => !confirmed.has(row.id))]
+            const open = rows.filter((row) => !confirmed.has(row.id))
             // A page of confirmed events only must not look like the end.
-            return rows.length === pageSize(limit) && rows.length > 0 && all.length === 0
-              ? page(rows.at(-1)!.id, all)
-              : Effect.succeed(all)
+            return open.length === 0 && rows.length > 0 ? page(rows.at(-1)!.id) : Effect.succeed(open)
           }
         )
-      return page(after, [])
+      return page(after)
     },
 
     confirm: (ids) =>
