@@ -22,6 +22,7 @@ import * as Layers from "./Layers.ts"
 import * as Outbox from "./Outbox.ts"
 import * as Rekey from "./Rekey.ts"
 import * as Resend from "./Resend.ts"
+import * as Ttl from "./Ttl.ts"
 import type { Rule } from "./Violation.ts"
 
 /**
@@ -69,10 +70,19 @@ const replaceUndelivered = (d: Draft, randomIds?: ReadonlyArray<bigint>): void =
   for (const record of Outbox.replaceable(d.state.outbox, randomIds)) d.replace(record)
 }
 
-const setTtl = (d: Draft, by: "me" | "peer", ttlSeconds: number, occasion: Occasion): void => {
-  const ttl = Math.max(0, ttlSeconds)
+/**
+ * A setting of the timer that the server refused is undone.
+ *
+ * @since 1.0.0
+ * @category transitions
+ */
+export const withdrawTtl = (d: Draft, randomId: bigint): void => {
+  const before = Ttl.current(d.state.ttl)
+  const ttl = Ttl.withdraw(d.state.ttl, randomId)
   d.update({ ttl })
-  if (ttlSeconds >= 0) d.emit({ _tag: "TtlChanged", by, ttl, ...occasion })
+  if (Ttl.current(ttl) !== before) {
+    d.emit({ _tag: "TtlChanged", by: "me", ttl: Ttl.current(ttl), randomId, date: d.date })
+  }
 }
 
 const deleteMessages = (d: Draft, by: "me" | "peer", randomIds: ReadonlyArray<bigint>, date: number): void => {
@@ -99,7 +109,8 @@ const flushHistory = (d: Draft, by: "me" | "peer", date: number): void => {
 export const applyOwn = (d: Draft, action: Action, occasion: Occasion): void => {
   switch (action._tag) {
     case "decryptedMessageActionSetMessageTTL":
-      return setTtl(d, "me", action.ttlSeconds, occasion)
+      d.update({ ttl: Ttl.setByMe(d.state.ttl, occasion.randomId, action.ttlSeconds) })
+      return d.emit({ _tag: "TtlChanged", by: "me", ttl: Ttl.current(d.state.ttl), ...occasion })
     case "decryptedMessageActionReadMessages":
       d.write({ _tag: "StartOpened", direction: "incoming", randomIds: action.randomIds, at: d.date })
       return d.emit({ _tag: "ContentOpened", by: "me", randomIds: action.randomIds, date: occasion.date })
@@ -121,7 +132,8 @@ export const applyOwn = (d: Draft, action: Action, occasion: Occasion): void => 
 export const applyPeers = (d: Draft, action: Action, occasion: Occasion): Rule | undefined => {
   switch (action._tag) {
     case "decryptedMessageActionSetMessageTTL":
-      setTtl(d, "peer", action.ttlSeconds, occasion)
+      d.update({ ttl: Ttl.setByPeer(action.ttlSeconds) })
+      if (action.ttlSeconds >= 0) d.emit({ _tag: "TtlChanged", by: "peer", ttl: action.ttlSeconds, ...occasion })
       return undefined
     case "decryptedMessageActionReadMessages":
       // whether these are messages of ours is for the store to know

@@ -20,6 +20,7 @@ import * as Layers from "./Layers.ts"
 import * as Outbox from "./Outbox.ts"
 import { Phase } from "./Phase.ts"
 import * as Sequence from "./Sequence.ts"
+import * as Ttl from "./Ttl.ts"
 
 const Head = Schema.Struct({
   /** Signed 32-bit number, chosen by the creator, the same on both sides. */
@@ -41,8 +42,8 @@ const Head = Schema.Struct({
   keyHash: Schema.optionalKey(Schema.Uint8Array),
   sequence: Sequence.Sequence,
   layers: Layers.Layers,
-  /** Self-destruct timer of the chat in seconds, 0 = off. */
-  ttl: Schema.Int,
+  /** Self-destruct timer of the chat. */
+  ttl: Ttl.Ttl,
   inbox: Inbox.Head,
   outbox: Outbox.Head,
   /** Date of the newest message of the peer that was reported as read. */
@@ -76,7 +77,7 @@ export const empty = (chatId: number): ChatState => ({
   phase: { _tag: "New" },
   sequence: Sequence.initial,
   layers: Layers.initial,
-  ttl: 0,
+  ttl: Ttl.initial,
   inbox: Inbox.initial,
   outbox: Outbox.initial,
   readUntil: 0

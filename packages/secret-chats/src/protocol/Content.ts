@@ -7,7 +7,8 @@
  *
  * @since 1.0.0
  */
-import * as SecretApi from "@effect-mtproto/core/SecretApi"
+import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
+import type * as SecretApi from "@effect-mtproto/core/SecretApi"
 import * as Result from "effect/Result"
 
 /**
@@ -16,13 +17,13 @@ import * as Result from "effect/Result"
  * @since 1.0.0
  * @category models
  */
-export const Message = SecretApi.decryptedMessage
+export const Message = DecryptedMessage.DecryptedMessage
 
 /**
  * @since 1.0.0
  * @category models
  */
-export type Message = SecretApi.decryptedMessage
+export type Message = DecryptedMessage.DecryptedMessage
 
 /**
  * A service message.
@@ -30,7 +31,7 @@ export type Message = SecretApi.decryptedMessage
  * @since 1.0.0
  * @category models
  */
-export type Service = SecretApi.decryptedMessageService
+export type Service = DecryptedMessage.DecryptedMessageService
 
 /**
  * What a service message does.
@@ -38,13 +39,13 @@ export type Service = SecretApi.decryptedMessageService
  * @since 1.0.0
  * @category models
  */
-export type Action = SecretApi.DecryptedMessageAction
+export type Action = DecryptedMessage.DecryptedMessageAction
 
 /**
  * @since 1.0.0
  * @category models
  */
-export type Content = Message | Service
+export type Content = DecryptedMessage.AnyMessage
 
 /**
  * @since 1.0.0
@@ -73,14 +74,13 @@ export const selfDelete = (randomId: bigint): Service =>
  * @since 1.0.0
  * @category conversions
  */
-export const toWire = (_layer: number, content: Content): Result.Result<SecretApi.DecryptedMessage, string> =>
-  Result.succeed(content)
+export const toWire = (layer: number, content: Content): Result.Result<SecretApi.DecryptedMessage, string> =>
+  Result.mapError(DecryptedMessage.toLayer(layer, content), (error) => error.message)
 
 /**
- * The current form of what was read; `undefined` if it has none.
+ * The current form of what was read.
  *
  * @since 1.0.0
  * @category conversions
  */
-export const fromWire = (value: SecretApi.DecryptedMessage): Content | undefined =>
-  value._tag === "decryptedMessage" || value._tag === "decryptedMessageService" ? value : undefined
+export const fromWire: (value: SecretApi.DecryptedMessage) => Content = DecryptedMessage.fromWire

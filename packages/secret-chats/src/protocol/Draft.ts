@@ -109,7 +109,6 @@ export class Draft {
   seal(content: Content.Content, options: {
     readonly kind: "message" | "action" | "protocol"
     readonly via: Via
-    readonly ttlBefore?: number
   }): Result.Result<void, string> {
     const { layers, role, sequence } = this.state
     const keys = this.state.keys!
@@ -124,8 +123,7 @@ export class Draft {
       kind: options.kind,
       inIndex: sequence.myIn,
       layer,
-      revision: 0,
-      ...(options.ttlBefore === undefined ? {} : { ttlBefore: options.ttlBefore })
+      revision: 0
     }
     this.write({
       _tag: "Seal",

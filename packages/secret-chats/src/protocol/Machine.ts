@@ -35,6 +35,7 @@ import * as Rekey from "./Rekey.ts"
 import * as Resend from "./Resend.ts"
 import * as Sequence from "./Sequence.ts"
 import * as Timers from "./Timers.ts"
+import * as Ttl from "./Ttl.ts"
 import type { Rule } from "./Violation.ts"
 
 /**
@@ -240,9 +241,8 @@ const send = (d: Draft, { content, via }: Extract<Input, { _tag: "Send" }>): Ref
   if (Actions.RESERVED.has(content.action._tag)) {
     return refuse("reserved", "This action belongs to the protocol itself and cannot be sent by hand")
   }
-  const ttlBefore = content.action._tag === "decryptedMessageActionSetMessageTTL" ? { ttlBefore: d.state.ttl } : {}
   Actions.applyOwn(d, content.action, { randomId: content.randomId, date: d.date })
-  const sealed = d.seal(content, { kind: "action", via, ...ttlBefore })
+  const sealed = d.seal(content, { kind: "action", via })
   return Result.isFailure(sealed) ? refuse("layer", sealed.failure) : undefined
 }
 
@@ -254,6 +254,7 @@ const sent = (d: Draft, { date, record }: Extract<Input, { _tag: "Sent" }>): voi
   if (present !== undefined && present.revision !== record.revision) return
   if (record.kind !== "message" && record.kind !== "action") return
   const { index, randomId } = record
+  d.update({ ttl: Ttl.settle(d.state.ttl, randomId) })
   d.emit({ _tag: "MessageSent", randomId, index, date })
   d.write({ _tag: "DateTimer", randomId, date })
   const read = d.state.readByPeer
@@ -282,17 +283,10 @@ const refused = (d: Draft, { error, record }: Extract<Input, { _tag: "Refused" }
         error.type === "ENCRYPTION_DECLINED" ? { _tag: "ByPeer" } : { _tag: "PeerGone" },
         { discard: true, deleteHistory: false }
       )
-    case "Replace": {
+    case "Replace":
       failed()
-      const present = Outbox.get(d.state.outbox, index)!
-      d.replace(present)
-      if (present.ttlBefore !== undefined) {
-        // both sides share the timer, and the other one has never heard of it
-        d.update({ ttl: present.ttlBefore })
-        d.emit({ _tag: "TtlChanged", by: "me", ttl: present.ttlBefore, randomId, date: d.date })
-      }
-      return
-    }
+      d.replace(Outbox.get(d.state.outbox, index)!)
+      return Actions.withdrawTtl(d, randomId)
     case "Keep":
       return d.update({ outbox: Outbox.postpone(d.state.outbox, d.now) })
   }
@@ -343,6 +337,15 @@ export const readingKeys = (state: ChatState): ReadonlyArray<Keys.ChatKey> =>
  * @category queries
  */
 export const sendingLayer = (state: ChatState): number => Layers.sending(state.layers)
+
+/**
+ * The self-destruct timer of the chat in seconds, 0 = off: what a new message
+ * takes as its `ttl`.
+ *
+ * @since 1.0.0
+ * @category queries
+ */
+export const ttl = (state: ChatState): number => Ttl.current(state.ttl)
 
 /**
  * When to step with `Tick`, in milliseconds; `undefined` if nothing waits.

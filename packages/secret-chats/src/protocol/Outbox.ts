@@ -61,9 +61,7 @@ export const OutboxRecord = Schema.Struct({
   /** Layer it is written in. A replacement keeps it: a layer that rises and falls again closes the chat. */
   layer: Schema.Int,
   /** 0, and one more for every replacement. */
-  revision: Schema.Int,
-  /** Of SetMessageTTL: the timer before it. */
-  ttlBefore: Schema.optionalKey(Schema.Int)
+  revision: Schema.Int
 })
 
 /**
@@ -198,8 +196,7 @@ export const replace = (
   outbox: Outbox,
   record: OutboxRecord
 ): { readonly outbox: Outbox; readonly record: OutboxRecord } => {
-  const { ttlBefore: _, ...kept } = record
-  const replaced: OutboxRecord = { ...kept, kind: "deleted", revision: record.revision + 1 }
+  const replaced: OutboxRecord = { ...record, kind: "deleted", revision: record.revision + 1 }
   const first = outbox.records[0]!.index
   return {
     outbox: { ...outbox, records: outbox.records.with(record.index - first, replaced) },

@@ -35,6 +35,7 @@ import * as Rekey from "./Rekey.ts"
 import * as Resend from "./Resend.ts"
 import * as Sequence from "./Sequence.ts"
 import * as Timers from "./Timers.ts"
+import * as Ttl from "./Ttl.ts"
 import type { Rule } from "./Violation.ts"
 import * as Wrapper from "./Wrapper.ts"
 
@@ -127,6 +128,7 @@ const take = (
   if (delivered.length > 0) d.write({ _tag: "Forget", before: message.inIndex })
   for (const { index, kind, randomId } of delivered) {
     if (kind === "message" || kind === "action") {
+      d.update({ ttl: Ttl.settle(d.state.ttl, randomId) })
       d.emit({ _tag: "MessageDelivered", randomId, index, date: envelope.date })
     }
   }

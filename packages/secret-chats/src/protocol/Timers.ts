@@ -86,12 +86,6 @@ export type Change =
 
 const SECRET_MEDIA_TTL = 60
 
-const SECRET_MEDIA: ReadonlySet<string> = new Set([
-  "decryptedMessageMediaPhoto",
-  "decryptedMessageMediaVideo",
-  "decryptedMessageMediaAudio"
-])
-
 const SECRET_ATTRIBUTES: ReadonlySet<string> = new Set([
   "documentAttributeAnimated",
   "documentAttributeVideo",
@@ -107,7 +101,7 @@ const SECRET_ATTRIBUTES: ReadonlySet<string> = new Set([
 export const startsOn = (message: Message): "view" | "open" => {
   const media = message.media
   if (media === undefined || message.ttl > SECRET_MEDIA_TTL) return "view"
-  if (SECRET_MEDIA.has(media._tag)) return "open"
+  if (media._tag === "decryptedMessageMediaPhoto") return "open"
   return media._tag === "decryptedMessageMediaDocument" && media.attributes.some((a) => SECRET_ATTRIBUTES.has(a._tag))
     ? "open"
     : "view"

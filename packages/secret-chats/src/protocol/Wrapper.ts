@@ -66,8 +66,7 @@ export const read = (payload: Uint8Array): Result.Result<Wrapper, Rule> => {
   if (Result.isFailure(whole)) return readHead(payload)
   const { inSeqNo, layer, message, outSeqNo, randomBytes } = whole.success
   if (randomBytes.length < MIN_RANDOM_BYTES) return Result.fail("random-bytes")
-  const content = fromWire(message)
-  return Result.succeed({ layer, inSeqNo, outSeqNo, ...(content === undefined ? {} : { content }) })
+  return Result.succeed({ layer, inSeqNo, outSeqNo, content: fromWire(message) })
 }
 
 const readHead = (payload: Uint8Array): Result.Result<Wrapper, Rule> => {

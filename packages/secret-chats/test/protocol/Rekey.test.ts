@@ -1,0 +1,543 @@
+import type * as ChatState from "@effect-mtproto/secret-chats/protocol/ChatState"
+import type * as Content from "@effect-mtproto/secret-chats/protocol/Content"
+import type { Input } from "@effect-mtproto/secret-chats/protocol/Input"
+import * as Keys from "@effect-mtproto/secret-chats/protocol/Keys"
+import * as Machine from "@effect-mtproto/secret-chats/protocol/Machine"
+import * as Rekey from "@effect-mtproto/secret-chats/protocol/Rekey"
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import {
+  action,
+  agree,
+  dh,
+  fromPeer,
+  keyHashOf,
+  keyPair,
+  makeRandom,
+  noop,
+  NOW,
+  of,
+  one,
+  ready,
+  receive,
+  refusal,
+  said,
+  send,
+  step,
+  type Stepped,
+  text,
+  violated
+} from "./support.ts"
+
+const random = makeRandom(99)
+const mine = keyPair(random)
+const theirs = keyPair(random)
+const next = agree(mine.publicValue, theirs.publicValue)
+const copy = (pair: Keys.KeyPair): Keys.KeyPair => ({ secret: pair.secret.slice(), publicValue: pair.publicValue })
+
+const exchange = (state: ChatState.ChatState) => state.keys!.exchange
+const closedFor = (stepped: Stepped) => violated(stepped)
+const eventTags = (stepped: Stepped) => stepped.events.map((e) => e._tag).filter((tag) => tag !== "LayerChanged")
+
+const requestKey = (exchangeId: bigint, gA = theirs.publicValue): Content.Service =>
+  action({ _tag: "decryptedMessageActionRequestKey", exchangeId, gA })
+const acceptKey = (exchangeId: bigint, keyFingerprint = next.fingerprint): Content.Service =>
+  action({ _tag: "decryptedMessageActionAcceptKey", exchangeId, gB: theirs.publicValue, keyFingerprint })
+const commitKey = (exchangeId: bigint, keyFingerprint = next.fingerprint): Content.Service =>
+  action({ _tag: "decryptedMessageActionCommitKey", exchangeId, keyFingerprint })
+const abortKey = (exchangeId: bigint): Content.Service => action({ _tag: "decryptedMessageActionAbortKey", exchangeId })
+
+const agreed = (exchangeId: bigint, more: Partial<Extract<Input, { _tag: "KeyAgreed" }>> = {}): Input => ({
+  _tag: "KeyAgreed",
+  purpose: { _tag: "Rekey", exchangeId },
+  dh,
+  own: copy(mine),
+  key: next.bytes.slice(),
+  fingerprint: next.fingerprint,
+  keyHash: keyHashOf(next),
+  seenElsewhere: false,
+  ...more
+})
+const keyRefused = (exchangeId: bigint): Input => ({
+  _tag: "KeyRefused",
+  purpose: { _tag: "Rekey", exchangeId },
+  check: "public-value"
+})
+
+/** The key is used until an exchange is due; the state is Starting. */
+const starting = (): Stepped => {
+  let state = ready("creator")
+  for (let i = 1n; i < 100n; i++) {
+    const stepped = send(state, text(i))
+    assert.strictEqual(exchange(stepped.state)._tag, "Idle")
+    state = stepped.state
+  }
+  return send(state, text(100n))
+}
+const idOf = (state: ChatState.ChatState): bigint => {
+  const current = exchange(state)
+  return current._tag === "Idle" ? 0n : current.exchangeId
+}
+/** RequestKey is sent. */
+const requested = (): Stepped => {
+  const { state } = starting()
+  return step(state, {
+    _tag: "KeyPairGenerated",
+    purpose: { _tag: "Rekey", exchangeId: idOf(state) },
+    dh,
+    own: copy(mine)
+  })
+}
+/** AcceptKey has come. */
+const committing = (): Stepped => withId(requested, (state, id) => receive(state, acceptKey(id)))
+/** RequestKey has come. */
+const answering = (exchangeId = 5n): Stepped => receive(ready("acceptor"), requestKey(exchangeId))
+/** AcceptKey is sent. */
+const answered = (exchangeId = 5n): Stepped => step(answering(exchangeId).state, agreed(exchangeId))
+/** The side that answered has switched, and still keeps the old key. */
+const switched = (exchangeId = 5n): Stepped => receive(answered(exchangeId).state, commitKey(exchangeId))
+
+/** The id of an exchange that we start is random. */
+const withId = <A>(make: () => Stepped, use: (state: ChatState.ChatState, id: bigint) => A): A => {
+  const { state } = make()
+  return use(state, idOf(state))
+}
+
+const fromPeerAt = (
+  state: ChatState.ChatState,
+  index: number,
+  content: Content.Content,
+  key = state.keys!.current.fingerprint
+): Input => fromPeer(state, { index, content, key })
+
+describe("when an exchange is due", () => {
+  const keys = (more: Partial<Keys.Keys>): Keys.Keys => ({ ...ready("creator").keys!, ...more })
+  it.each(
+    [
+      ["100 messages", { uses: 100 }, NOW, false],
+      ["101 messages", { uses: 101 }, NOW, true],
+      ["7 days, used", { uses: 1, since: NOW }, NOW + Rekey.AGE, false],
+      ["more than 7 days, used", { uses: 1, since: NOW }, NOW + Rekey.AGE + 1, true],
+      ["more than 7 days, never used", { uses: 0, since: NOW }, NOW + 10 * Rekey.AGE, false],
+      ["old key still kept", { uses: 500, previous: next }, NOW, false],
+      ["one under way", { uses: 500, exchange: { _tag: "Starting", exchangeId: 1n } }, NOW, false]
+    ] as const
+  )("%s", (_, more, now, due) => {
+    assert.strictEqual(Rekey.isDue(keys(more), now), due)
+  })
+
+  it("sent and received count together, service messages too", () => {
+    let state = ready("creator")
+    for (let i = 1n; i <= 50n; i++) {
+      state = send(state, text(i)).state
+      const stepped = receive(state, action(noop, i))
+      state = stepped.state
+      // NotifyLayer, 50 sent, 50 received
+      assert.strictEqual(exchange(state)._tag, i === 50n ? "Starting" : "Idle")
+    }
+  })
+
+  it("a week counts over restarts", () => {
+    const state = send(ready("creator"), text(1n)).state
+    const stepped = step(state, { _tag: "Start" }, NOW + Rekey.AGE + 1)
+    assert.strictEqual(exchange(stepped.state)._tag, "Starting")
+    assert.strictEqual(of(stepped, "GenerateKeyPair").length, 1)
+  })
+
+  it("asked for again after a restart, with the same id", () => {
+    withId(starting, (state, id) => {
+      const again = one(step(state, { _tag: "Start" }), "GenerateKeyPair")
+      assert.deepStrictEqual(again.purpose, { _tag: "Rekey", exchangeId: id })
+      assert.deepStrictEqual(again.dh, dh)
+    })
+  })
+})
+
+describe("the side that starts", () => {
+  it("1: RequestKey with the old key, exponent stored before it", () => {
+    const { state } = starting()
+    const stepped = step(state, {
+      _tag: "KeyPairGenerated",
+      purpose: { _tag: "Rekey", exchangeId: idOf(state) },
+      dh,
+      own: copy(mine)
+    })
+    const seal = one(stepped, "Seal")
+    assert.deepStrictEqual(seal.key, state.keys!.current)
+    assert.deepStrictEqual(
+      seal.content._tag === "decryptedMessageService" ? seal.content.action : undefined,
+      { _tag: "decryptedMessageActionRequestKey", exchangeId: idOf(state), gA: mine.publicValue }
+    )
+    assert.deepStrictEqual(exchange(stepped.state), { _tag: "Requested", exchangeId: idOf(state), own: copy(mine) })
+    assert.deepStrictEqual(one(stepped, "Remember").value, mine.publicValue)
+  })
+
+  it("4: AcceptKey: the key is asked for, from the stored exponent", () => {
+    withId(requested, (state, id) => {
+      const stepped = receive(state, acceptKey(id))
+      assert.deepStrictEqual(one(stepped, "AgreeOnKey"), {
+        _tag: "AgreeOnKey",
+        purpose: { _tag: "Rekey", exchangeId: id },
+        dh,
+        own: copy(mine),
+        peerValue: theirs.publicValue
+      })
+      assert.deepStrictEqual(said(stepped), [])
+      // and again after a restart
+      assert.strictEqual(of(step(stepped.state, { _tag: "Start" }), "AgreeOnKey").length, 1)
+    })
+  })
+
+  it("5: CommitKey with the old key, then the new one; the old can still be read", () => {
+    withId(committing, (state, id) => {
+      const stepped = step(state, agreed(id))
+      const seals = of(stepped, "Seal")
+      assert.deepStrictEqual(said(stepped), ["CommitKey", "Noop"])
+      assert.strictEqual(seals[0]!.key.fingerprint, state.keys!.current.fingerprint)
+      assert.strictEqual(seals[1]!.key.fingerprint, next.fingerprint)
+      assert.strictEqual(stepped.state.keys!.current.fingerprint, next.fingerprint)
+      assert.strictEqual(stepped.state.keys!.previous!.fingerprint, state.keys!.current.fingerprint)
+      assert.strictEqual(exchange(stepped.state)._tag, "Idle")
+      assert.strictEqual(stepped.state.keys!.uses, 1)
+      assert.deepStrictEqual(
+        Machine.readingKeys(stepped.state).map((k) => k.fingerprint),
+        [next.fingerprint, state.keys!.current.fingerprint]
+      )
+      assert.deepStrictEqual(stepped.events, [{ _tag: "Rekeyed", startedBy: "me", date: NOW / 1000 }])
+      // exponent wiped, no key wiped
+      assert.strictEqual(of(stepped, "Wipe").length, 1)
+    })
+  })
+
+  it("the key picture stays that of the first key", () => {
+    withId(committing, (state, id) => {
+      assert.deepStrictEqual(step(state, agreed(id)).state.keyHash, ready("creator").keyHash)
+    })
+    assert.deepStrictEqual(switched().state.keyHash, ready("acceptor").keyHash)
+  })
+
+  it("AcceptKey with another fingerprint than the computed one: close", () => {
+    withId(requested, (state, id) => {
+      const waiting = receive(state, acceptKey(id, 1n)).state
+      assert.strictEqual(closedFor(step(waiting, agreed(id))), "rekey-fingerprint")
+    })
+  })
+
+  it("AcceptKey with a value out of range: close", () => {
+    withId(committing, (state, id) => assert.strictEqual(closedFor(step(state, keyRefused(id))), "rekey-public-value"))
+  })
+
+  it("AcceptKey with a value known from another chat: close", () => {
+    withId(
+      committing,
+      (state, id) =>
+        assert.strictEqual(closedFor(step(state, agreed(id, { seenElsewhere: true }))), "rekey-public-value")
+    )
+  })
+
+  it("AcceptKey with our own value: close", () => {
+    withId(requested, (state, id) => {
+      const echo = action({
+        _tag: "decryptedMessageActionAcceptKey",
+        exchangeId: id,
+        gB: Uint8Array.of(0, 0, ...mine.publicValue),
+        keyFingerprint: next.fingerprint
+      })
+      assert.strictEqual(closedFor(step(receive(state, echo).state, agreed(id))), "rekey-public-value")
+    })
+  })
+})
+
+describe("the side that answers", () => {
+  it("2: RequestKey: a fresh exponent and the new key are asked for, nothing is said yet", () => {
+    const stepped = answering()
+    assert.deepStrictEqual(one(stepped, "AgreeOnKey"), {
+      _tag: "AgreeOnKey",
+      purpose: { _tag: "Rekey", exchangeId: 5n },
+      dh,
+      peerValue: theirs.publicValue
+    })
+    assert.deepStrictEqual(said(stepped), [])
+    assert.strictEqual(of(step(stepped.state, { _tag: "Start" }), "AgreeOnKey").length, 1)
+  })
+
+  it("3: AcceptKey with the old key, in the step that stores the new one", () => {
+    const before = answering().state
+    const stepped = step(before, agreed(5n))
+    const seal = one(stepped, "Seal")
+    assert.strictEqual(seal.key.fingerprint, before.keys!.current.fingerprint)
+    assert.deepStrictEqual(seal.content._tag === "decryptedMessageService" ? seal.content.action : undefined, {
+      _tag: "decryptedMessageActionAcceptKey",
+      exchangeId: 5n,
+      gB: mine.publicValue,
+      keyFingerprint: next.fingerprint
+    })
+    assert.deepStrictEqual(exchange(stepped.state), { _tag: "Answered", exchangeId: 5n, key: next })
+    assert.deepStrictEqual(of(stepped, "Remember").map((r) => r.value), [theirs.publicValue, mine.publicValue])
+    // both keys can be read, the old one is written
+    assert.deepStrictEqual(
+      Machine.readingKeys(stepped.state).map((k) => k.fingerprint),
+      [before.keys!.current.fingerprint, next.fingerprint]
+    )
+  })
+
+  it("a message under the new key before CommitKey is read, and changes no key", () => {
+    const stepped = receive(answered().state, text(70n), { key: next.fingerprint })
+    assert.deepStrictEqual(eventTags(stepped), ["NewMessage"])
+    assert.strictEqual(exchange(stepped.state)._tag, "Answered")
+    assert.strictEqual(stepped.state.keys!.previous, undefined)
+  })
+
+  it("6: CommitKey: the new key from here, and Noop at once", () => {
+    const before = answered().state
+    const stepped = receive(before, commitKey(5n))
+    assert.deepStrictEqual(said(stepped), ["Noop"])
+    assert.strictEqual(one(stepped, "Seal").key.fingerprint, next.fingerprint)
+    assert.strictEqual(stepped.state.keys!.current.fingerprint, next.fingerprint)
+    assert.strictEqual(stepped.state.keys!.previous!.fingerprint, before.keys!.current.fingerprint)
+    assert.strictEqual(exchange(stepped.state)._tag, "Idle")
+  })
+
+  it("Noop is left out when something else was said under the new key", () => {
+    // the last of them fills a hole in front of CommitKey, and its successor is missing: a Resend goes out
+    let { state } = answered()
+    const at = state.sequence.myIn
+    const input = (index: number, content: Content.Content) => fromPeerAt(state, index, content)
+    state = step(state, input(at + 1, commitKey(5n))).state
+    state = step(state, input(at + 3, text(80n))).state
+    const filled = step(state, input(at, text(81n)))
+    assert.deepStrictEqual(said(filled), ["Resend"])
+    assert.strictEqual(one(filled, "Seal").key.fingerprint, next.fingerprint)
+  })
+
+  it("7: the first message in order under the new key ends the old one", () => {
+    const before = switched().state
+    const old = before.keys!.previous!
+    const under = receive(before, text(71n), { key: next.fingerprint })
+    assert.strictEqual(under.state.keys!.previous, undefined)
+    assert.deepStrictEqual(of(under, "Wipe").map((w) => w.bytes), [old.bytes])
+  })
+
+  it("7: one under the old key does not, nor one that is ahead", () => {
+    const before = switched().state
+    const old = before.keys!.previous!.fingerprint
+    assert.isDefined(receive(before, text(72n), { key: old }).state.keys!.previous)
+    const ahead = step(before, fromPeerAt(before, before.sequence.myIn + 1, text(73n), next.fingerprint))
+    assert.isDefined(ahead.state.keys!.previous)
+    // when its turn comes it does
+    const turn = receive(ahead.state, text(74n), { key: old })
+    assert.strictEqual(turn.state.keys!.previous, undefined)
+  })
+
+  it("a value out of range: AbortKey, the chat lives, no attempt at once", () => {
+    const stepped = step(answering().state, keyRefused(5n))
+    assert.deepStrictEqual(said(stepped), ["AbortKey"])
+    assert.strictEqual(exchange(stepped.state)._tag, "Idle")
+    assert.deepStrictEqual(stepped.events, [{
+      _tag: "RekeyAbandoned",
+      reason: "PublicValue",
+      date: NOW / 1000
+    }])
+  })
+
+  it("a value known from another chat, or our own: AbortKey", () => {
+    for (const result of [agreed(5n, { seenElsewhere: true }), agreed(5n, { own: copy(theirs) })]) {
+      const stepped = step(answering().state, result)
+      assert.deepStrictEqual(said(stepped), ["AbortKey"])
+      assert.strictEqual(stepped.state.keys!.current.fingerprint, ready("acceptor").keys!.current.fingerprint)
+      assert.deepStrictEqual(of(stepped, "Remember"), [])
+      assert.strictEqual(of(stepped, "Wipe").length, 2)
+    }
+  })
+})
+
+describe("RequestKey in each state", () => {
+  it("Idle: answered", () => assert.strictEqual(exchange(answering().state)._tag, "Answering"))
+
+  it("Idle, old key still kept: declined with AbortKey (TDLib closes)", () => {
+    const before = switched().state
+    const stepped = receive(before, requestKey(6n), { key: before.keys!.previous!.fingerprint })
+    assert.deepStrictEqual(said(stepped), ["AbortKey"])
+    assert.strictEqual(exchange(stepped.state)._tag, "Idle")
+    assert.strictEqual(violated(stepped), undefined)
+  })
+
+  it("Idle, old key kept, but the request itself ends it: answered", () => {
+    const stepped = receive(switched().state, requestKey(6n), { key: next.fingerprint })
+    assert.strictEqual(exchange(stepped.state)._tag, "Answering")
+  })
+
+  it("Starting: ours, which the peer has not heard of, gives way", () => {
+    withId(starting, (state, id) => {
+      for (const theirId of [id - 1n, id + 1n]) {
+        const stepped = receive(state, requestKey(theirId))
+        assert.deepStrictEqual(exchange(stepped.state), {
+          _tag: "Answering",
+          exchangeId: theirId,
+          peerValue: theirs.publicValue
+        })
+        // and the key pair that comes now is of no use
+        const stale = step(stepped.state, {
+          _tag: "KeyPairGenerated",
+          purpose: { _tag: "Rekey", exchangeId: id },
+          dh,
+          own: copy(mine)
+        })
+        assert.deepStrictEqual(stale.tags, ["Wipe", "Notice"])
+      }
+    })
+  })
+
+  it("Requested, ours greater: theirs is ignored", () => {
+    withId(requested, (state, id) => {
+      const stepped = receive(state, requestKey(id - 1n))
+      assert.deepStrictEqual(exchange(stepped.state), exchange(state))
+      assert.deepStrictEqual(said(stepped), [])
+    })
+  })
+
+  it("Requested, ours less: theirs is answered, ours wiped", () => {
+    withId(requested, (state, id) => {
+      const stepped = receive(state, requestKey(id + 1n))
+      assert.strictEqual(exchange(stepped.state)._tag, "Answering")
+      assert.strictEqual(of(stepped, "Wipe").length, 1)
+      // a late AcceptKey for the dropped one breaks the rules
+      assert.strictEqual(closedFor(receive(stepped.state, acceptKey(id))), "rekey-accept")
+    })
+  })
+
+  it("Requested, equal: both drop", () => {
+    withId(requested, (state, id) => {
+      const stepped = receive(state, requestKey(id))
+      assert.strictEqual(exchange(stepped.state)._tag, "Idle")
+      assert.deepStrictEqual(eventTags(stepped), ["RekeyAbandoned"])
+      assert.deepStrictEqual(said(stepped), [])
+    })
+  })
+
+  it("the comparison is signed", () => {
+    withId(requested, (state) => {
+      const withExchange = (id: bigint): ChatState.ChatState => ({
+        ...state,
+        keys: { ...state.keys!, exchange: { _tag: "Requested", exchangeId: id, own: copy(mine) } }
+      })
+      // -1 would be the greatest of all without its sign
+      assert.strictEqual(exchange(receive(withExchange(1n), requestKey(-1n)).state)._tag, "Requested")
+      assert.strictEqual(exchange(receive(withExchange(-1n), requestKey(1n)).state)._tag, "Answering")
+    })
+  })
+
+  it.each([["Answering", answering], ["Answered", answered], ["Committing", committing]])(
+    "%s: close",
+    (_, make) => {
+      assert.strictEqual(closedFor(receive(make().state, requestKey(9999n))), "rekey-request")
+    }
+  )
+})
+
+describe("AcceptKey, CommitKey, AbortKey, Noop in each state", () => {
+  const states: ReadonlyArray<readonly [string, () => Stepped]> = [
+    ["Idle", () => ({ ...answering(), state: ready("acceptor") })],
+    ["Starting", starting],
+    ["Requested", requested],
+    ["Committing", committing],
+    ["Answering", answering],
+    ["Answered", answered]
+  ]
+
+  it.each(states)("AcceptKey in %s", (name, make) => {
+    withId(make, (state, id) => {
+      const right = receive(state, acceptKey(id))
+      if (name === "Requested") assert.strictEqual(exchange(right.state)._tag, "Committing")
+      else assert.strictEqual(closedFor(right), "rekey-accept")
+      assert.strictEqual(closedFor(receive(state, acceptKey(id + 1n))), "rekey-accept")
+    })
+  })
+
+  it.each(states)("CommitKey in %s", (name, make) => {
+    withId(make, (state, id) => {
+      const right = receive(state, commitKey(id))
+      if (name === "Answered") assert.strictEqual(right.state.keys!.current.fingerprint, next.fingerprint)
+      else assert.strictEqual(closedFor(right), "rekey-commit")
+      assert.strictEqual(closedFor(receive(state, commitKey(id + 1n))), "rekey-commit")
+      assert.strictEqual(closedFor(receive(state, commitKey(id, 3n))), "rekey-commit")
+    })
+  })
+
+  it.each(states)("AbortKey in %s", (name, make) => {
+    withId(make, (state, id) => {
+      const strange = receive(state, abortKey(id + 1n))
+      assert.deepStrictEqual(exchange(strange.state), exchange(state))
+      const ours = receive(state, abortKey(id))
+      if (name === "Idle") return assert.strictEqual(exchange(ours.state)._tag, "Idle")
+      if (name !== "Requested") return assert.strictEqual(closedFor(ours), "rekey-abort")
+      assert.strictEqual(exchange(ours.state)._tag, "Idle")
+      assert.deepStrictEqual(eventTags(ours), ["RekeyAbandoned"])
+      assert.strictEqual(of(ours, "Wipe").length, 1)
+      // not started again at once: the peer would abort it again, for ever
+      assert.deepStrictEqual(of(ours, "GenerateKeyPair"), [])
+      assert.strictEqual(ours.state.keys!.uses, 0)
+    })
+  })
+
+  it.each(states)("Noop in %s does nothing but count", (_, make) => {
+    withId(make, (state) => {
+      const stepped = receive(state, action(noop))
+      assert.deepStrictEqual(exchange(stepped.state), exchange(state))
+      assert.strictEqual(stepped.state.sequence.myIn, state.sequence.myIn + 1)
+      assert.strictEqual(stepped.state.keys!.uses, state.keys!.uses + 1)
+    })
+  })
+})
+
+describe("results nobody waits for", () => {
+  it("are wiped and dropped", () => {
+    const state = ready("creator")
+    const stale = step(state, agreed(3n))
+    assert.deepStrictEqual(stale.tags, ["Wipe", "Wipe", "Notice"])
+    assert.deepStrictEqual(stale.state, state)
+    assert.deepStrictEqual(step(state, keyRefused(3n)).state, state)
+  })
+
+  it("come after the chat was closed", () => {
+    withId(committing, (state, id) => {
+      const closed = step(state, { _tag: "Discard", deleteHistory: false }).state
+      const late = step(closed, agreed(id))
+      assert.deepStrictEqual(late.state, closed)
+      assert.deepStrictEqual(late.tags, ["Wipe", "Wipe"])
+    })
+  })
+})
+
+describe("closing during an exchange", () => {
+  it.each([["Requested", requested, 2], ["Committing", committing, 2], ["Answered", answered, 2], [
+    "old key kept",
+    switched,
+    2
+  ]])("%s: every secret is wiped", (_, make, count) => {
+    const stepped = step(make().state, { _tag: "Discard", deleteHistory: false })
+    const wiped = of(stepped, "Wipe").map((w) => w.bytes)
+    assert.strictEqual(wiped.length, count)
+    assert.deepStrictEqual(new Set(wiped), new Set(Keys.secrets(make().state.keys!)))
+    assert.deepStrictEqual(of(stepped, "AgreeOnKey"), [])
+  })
+})
+
+describe("what the protocol says itself", () => {
+  it.each(["Resend", "RequestKey", "AcceptKey", "AbortKey", "CommitKey"])("%s cannot be sent by hand", (name) => {
+    const content = {
+      _tag: "decryptedMessageService",
+      randomId: 1n,
+      action: { _tag: `decryptedMessageAction${name}` }
+    } as unknown as Content.Content
+    assert.strictEqual(refusal(ready("creator"), { _tag: "Send", content, via: "service" }), "reserved")
+  })
+})
+
+describe("equal values", () => {
+  it.prop("leading zeros do not count", [Schema.Uint8Array, Schema.Uint8Array], ([a, b]) => {
+    assert.isTrue(Keys.sameValue(a, Uint8Array.of(0, 0, ...a)))
+    const number = (v: Uint8Array) => v.reduce((n, byte) => n * 256n + BigInt(byte), 0n)
+    assert.strictEqual(Keys.sameValue(a, b), number(a) === number(b))
+  })
+})
