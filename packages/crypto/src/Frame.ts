@@ -140,13 +140,11 @@ const tryOpen = (
   // The length is public, so is the set of frames that never could be one.
   if (keys.length === 0 || frame.length < MIN_LENGTH || (frame.length - HEADER) % 16 !== 0) return undefined
   // Looks at every candidate. A frame that names none is worked on with the first, and refused at the end.
-  const named = frame.subarray(0, 8)
-  const id = new Uint8Array(8)
+  const id = Bytes.readLong(frame, 0)
   let selected = 0
   let known = 0
   for (let i = 0; i < keys.length; i++) {
-    Bytes.writeLong(id, 0, keys[i]!.id)
-    const equal = Number(crypto.constantTimeEqual(named, id)) & Number(keys[i]!.id !== 0n)
+    const equal = Number(keys[i]!.id === id) & Number(id !== 0n)
     const take = -(equal & ~known)
     selected = (selected & ~take) | (i & take)
     known |= equal

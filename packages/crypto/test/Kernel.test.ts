@@ -118,7 +118,6 @@ for (const kernel of variants) {
         const result = operation()
         assert.isFalse(holds("\xa7\xa7\xa7\xa7"))
         const bytes = result instanceof Uint8Array ? result : (result as { readonly plaintext: Uint8Array }).plaintext
-        assert.isFalse(holds(Buffer.from(bytes.subarray(0, 8)).toString("latin1")))
         // below the data, memory is as it was before: no round key, no schedule
         assert.strictEqual(Buffer.from(kernel.memory).toString("latin1").slice(0, 4064), clean.slice(0, 4064))
       }

@@ -69,9 +69,9 @@
 @inline const SHA_STATE: usize = 1616
 @inline const SHA_W: usize = 1648 // 64 words
 @inline const BLOCK: usize = 1904 // two blocks of the key derivation
-@inline const SHARED: usize = 2032 // 76 bytes of the shared key from x on: [x, x + 76)
-@inline const MSG_KEY: usize = 2112
-@inline const SECRET_END: usize = 2128
+@inline const MSG_KEY: usize = 2032
+@inline const SHARED: usize = 2048 // the shared key, 256 bytes
+@inline const SECRET_END: usize = 2304
 
 @inline const TO_K: usize = 2560 // 256 bytes, used by `init` only
 @inline const FROM_K: usize = 2816
@@ -310,20 +310,31 @@ function inverseMixColumns(x: v128): v128 {
   )
 }
 
+@inline
+function scheduleHalf(p: usize, t: u32): u32 {
+  t ^= load<u32>(p)
+  store<u32>(p, t, 32)
+  t ^= load<u32>(p, 4)
+  store<u32>(p, t, 36)
+  t ^= load<u32>(p, 8)
+  store<u32>(p, t, 40)
+  t ^= load<u32>(p, 12)
+  store<u32>(p, t, 44)
+  return t
+}
+
 function expandRaw(): void {
   v128.store(RAW, v128.load(KEY))
   v128.store(RAW, v128.load(KEY, 16), 16)
+  // each word is the sum of the one before and the one eight before: the last word stays in t
   let rcon: u32 = 1
-  for (let i = 8; i < 60; i++) {
-    let t = load<u32>(RAW + 4 * (i - 1))
-    if ((i & 7) == 0) {
-      t = subWord(rotr<u32>(t, 8)) ^ rcon
-      rcon <<= 1
-    } else if ((i & 7) == 4) {
-      t = subWord(t)
-    }
-    store<u32>(RAW + 4 * i, load<u32>(RAW + 4 * (i - 8)) ^ t)
+  let t = load<u32>(RAW, 28)
+  for (let p: usize = RAW; p < RAW + 192; p += 32) {
+    t = scheduleHalf(p, subWord(rotr<u32>(t, 8)) ^ rcon)
+    t = scheduleHalf(p + 16, subWord(t))
+    rcon <<= 1
   }
+  scheduleHalf(RAW + 192, subWord(rotr<u32>(t, 8)) ^ rcon)
 }
 
 /** Round keys for encryption from the 32 bytes at KEY. */
@@ -571,19 +582,24 @@ export function shaEnd(ptr: usize, length: usize, total: f64): void {
   shaFinish()
 }
 
+/** Puts the part of the shared key that is hashed with a message before DATA. */
+export function prepare(x: usize): void {
+  v128.store(0, v128.load(x, SHARED + 88), DATA - 32)
+  v128.store(0, v128.load(x, SHARED + 104), DATA - 16)
+}
+
 /**
- * The key derivation of MTProto 2.0: from 76 bytes of the shared key at SHARED and the message key at MSG_KEY to KEY
- * and IV.
+ * The key derivation of MTProto 2.0: from the shared key at SHARED and the message key at MSG_KEY to KEY and IV.
  */
-export function derive(): void {
+export function derive(x: usize): void {
   // a = SHA256(msg_key | K[x, x + 36)), exactly one block with its padding
   v128.store(0, v128.load(0, MSG_KEY), BLOCK)
-  memory.copy(BLOCK + 16, SHARED, 36)
+  copy36(BLOCK + 16, SHARED + x)
   blockEnd()
   const a0 = load<u64>(SHA_STATE), a1 = load<u64>(SHA_STATE, 8), a2 = load<u64>(SHA_STATE, 16)
   const a3 = load<u64>(SHA_STATE, 24)
   // b = SHA256(K[40 + x, 76 + x) | msg_key)
-  memory.copy(BLOCK, SHARED + 40, 36)
+  copy36(BLOCK, SHARED + 40 + x)
   store<u64>(BLOCK, load<u64>(MSG_KEY), 36)
   store<u64>(BLOCK, load<u64>(MSG_KEY, 8), 44)
   blockEnd()
@@ -595,6 +611,27 @@ export function derive(): void {
   store<u64>(IV, a1, 8)
   store<u64>(IV, a2, 16)
   store<u64>(IV, load<u64>(SHA_STATE, 24), 24)
+}
+
+@inline
+function copy36(to: usize, from: usize): void {
+  v128.store(to, v128.load(from))
+  v128.store(to, v128.load(from, 16), 16)
+  store<u32>(to, load<u32>(from, 32), 32)
+}
+
+/** Derives, and encrypts `length` bytes at DATA. */
+export function encryptMessage(x: usize, length: usize): void {
+  derive(x)
+  expandEncryption()
+  igeEncrypt(DATA, length)
+}
+
+/** Derives, and decrypts `length` bytes at DATA. */
+export function decryptMessage(x: usize, length: usize): void {
+  derive(x)
+  expandDecryption()
+  igeDecrypt(DATA, length)
 }
 
 function blockEnd(): void {
@@ -611,11 +648,10 @@ export function wipe(length: usize): void {
   memory.fill(DATA - 32, 0, length + 32)
 }
 
-/** Overwrites the regions of the CBC passes. */
+/** Overwrites what the CBC passes leave, except for the ciphertext. */
 export function wipePasses(length: usize): void {
   memory.fill(DATA - 32, 0, length + 32)
   memory.fill(SECOND, 0, length)
-  memory.fill(THIRD, 0, length)
 }
 
 // ---- factorisation ------------------------------------------------------------------------------------------------

@@ -22,7 +22,10 @@ interface Exports {
   readonly shaStart: () => void
   readonly shaBlocks: (ptr: number, length: number) => void
   readonly shaEnd: (ptr: number, length: number, total: number) => void
-  readonly derive: () => void
+  readonly prepare: (x: number) => void
+  readonly derive: (x: number) => void
+  readonly encryptMessage: (x: number, length: number) => void
+  readonly decryptMessage: (x: number, length: number) => void
   readonly wipe: (length: number) => void
   readonly wipePasses: (length: number) => void
   readonly factor: (n: bigint, limit: number) => bigint
@@ -32,8 +35,8 @@ interface Exports {
 const KEY = 1552
 const IV = 1584
 const SHA_STATE = 1616
-const SHARED = 2032
-const MSG_KEY = 2112
+const MSG_KEY = 2032
+const SHARED = 2048
 const DATA = 4096
 const SECOND = 40960
 const THIRD = 81920
@@ -119,17 +122,24 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     expand: () => void,
     run: (ptr: number, length: number) => void
   ): Uint8Array => {
-    const out = new Uint8Array(data.length)
     memory.set(key, KEY)
     memory.set(iv, IV)
     expand()
+    if (data.length <= CHUNK) {
+      memory.set(data, DATA)
+      run(DATA, data.length)
+      const out = memory.slice(DATA, DATA + data.length)
+      kernel.wipe(data.length)
+      return out
+    }
+    const out = new Uint8Array(data.length)
     for (let start = 0; start < data.length; start += CHUNK) {
       const length = Math.min(CHUNK, data.length - start)
-      memory.set(length === data.length ? data : data.subarray(start, start + length), DATA)
+      memory.set(data.subarray(start, start + length), DATA)
       run(DATA, length)
       out.set(memory.subarray(DATA, DATA + length), start)
     }
-    kernel.wipe(Math.min(CHUNK, data.length))
+    kernel.wipe(CHUNK)
     return out
   }
 
@@ -147,16 +157,23 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
 
   const igeEncryptByCbc: Kernel["igeEncryptByCbc"] = (data, key, iv, cbc) => {
     checkIge("Crypto.aesIgeEncrypt", data, key, iv)
-    const out = new Uint8Array(data.length)
     const encrypt = cbc(key, iv.subarray(0, 16))
     startHistory(iv.subarray(16))
+    if (data.length <= CBC_CHUNK) {
+      memory.set(data, DATA)
+      pass(data.length, encrypt)
+      const out = memory.slice(THIRD, THIRD + data.length)
+      kernel.wipePasses(data.length)
+      return out
+    }
+    const out = new Uint8Array(data.length)
     for (let start = 0; start < data.length; start += CBC_CHUNK) {
       const length = Math.min(CBC_CHUNK, data.length - start)
       memory.set(data.subarray(start, start + length), DATA)
       pass(length, encrypt)
       out.set(memory.subarray(THIRD, THIRD + length), start)
     }
-    kernel.wipePasses(Math.min(CBC_CHUNK, data.length))
+    kernel.wipePasses(CBC_CHUNK)
     return out
   }
 
@@ -185,49 +202,37 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     return digest
   }
 
-  // hashes 32 bytes of the shared key and the plaintext in DATA into 32 bytes
-  const hashMessage = (
-    sharedKey: Uint8Array,
-    length: number,
-    x: number,
-    engine: MessageEngine | undefined
-  ): Uint8Array => {
-    memory.set(sharedKey.subarray(88 + x, 120 + x), DATA - 32)
-    if (engine !== undefined) {
+  // hashes 32 bytes of the shared key, which is at SHARED, and the plaintext at DATA, into the start of `out`
+  const hashMessage = (length: number, x: number, engine: MessageEngine | undefined, out: Uint8Array): void => {
+    const wanted = Math.min(32, out.length)
+    kernel.prepare(x)
+    if (engine === undefined) {
+      kernel.shaStart()
+      kernel.shaEnd(DATA - 32, 32 + length, 32 + length)
+      for (let i = 0; i < wanted; i++) out[i] = memory[SHA_STATE + i]!
+    } else {
       const text = engine.hash(memory.subarray(DATA - 32, DATA + length))
-      const large = new Uint8Array(32)
-      for (let i = 0; i < 32; i++) large[i] = text.charCodeAt(i)
-      return large
+      for (let i = 0; i < wanted; i++) out[i] = text.charCodeAt(i)
     }
-    kernel.shaStart()
-    kernel.shaEnd(DATA - 32, 32 + length, 32 + length)
-    return memory.slice(SHA_STATE, SHA_STATE + 32)
-  }
-
-  const derive = (sharedKey: Uint8Array, messageKey: Uint8Array, x: number): void => {
-    memory.set(sharedKey.subarray(x, x + 76), SHARED)
-    memory.set(messageKey, MSG_KEY)
-    kernel.derive()
   }
 
   const messageEncrypt: Kernel["messageEncrypt"] = (sharedKey, plaintext, x, engine) => {
     const length = plaintext.length
     checkMessage("Crypto.messageEncrypt", sharedKey, length)
+    memory.set(sharedKey, SHARED)
     memory.set(plaintext, DATA)
-    const large = hashMessage(sharedKey, length, x, engine)
-    derive(sharedKey, large.subarray(8, HEADER), x)
     const packet = new Uint8Array(HEADER + length)
-    packet.set(large.subarray(0, HEADER))
+    hashMessage(length, x, engine, packet)
+    for (let i = 0; i < 16; i++) memory[MSG_KEY + i] = packet[8 + i]!
     if (engine !== undefined && length >= engine.cbcThreshold) {
+      kernel.derive(x)
       const encrypt = engine.cbc(memory.subarray(KEY, KEY + 32), memory.subarray(IV, IV + 16))
       startHistory(memory.subarray(IV + 16, IV + 32))
       pass(length, encrypt)
       packet.set(memory.subarray(THIRD, THIRD + length), HEADER)
       kernel.wipePasses(length)
     } else {
-      // the hash, if it was made here, put its padding after the data only
-      kernel.expandEncryption()
-      kernel.igeEncrypt(DATA, length)
+      kernel.encryptMessage(x, length)
       packet.set(memory.subarray(DATA, DATA + length), HEADER)
     }
     kernel.wipe(length)
@@ -237,12 +242,13 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
   const messageDecrypt: Kernel["messageDecrypt"] = (sharedKey, packet, x, engine) => {
     const length = packet.length - HEADER
     checkMessage("Crypto.messageDecrypt", sharedKey, length)
-    derive(sharedKey, packet.subarray(8, HEADER), x)
+    memory.set(sharedKey, SHARED)
+    for (let i = 0; i < 16; i++) memory[MSG_KEY + i] = packet[8 + i]!
     memory.set(packet.subarray(HEADER), DATA)
-    kernel.expandDecryption()
-    kernel.igeDecrypt(DATA, length)
+    kernel.decryptMessage(x, length)
     const plaintext = memory.slice(DATA, DATA + length)
-    const large = hashMessage(sharedKey, length, x, engine)
+    const large = new Uint8Array(32)
+    hashMessage(length, x, engine, large)
     kernel.wipe(length)
     return { plaintext, large }
   }
