@@ -238,10 +238,11 @@ export const make: (
         request: M,
         invokeOptions: InvokeOptions = {}
       ) =>
+        // which errors a method documents is known to its type only
         Effect.suspend(() => {
-          const method = Api.methodOf(request)
           const body = encode(request)
           if (body instanceof TransportError) return Effect.fail(body)
+          const method = Api.methodOf(request)
           const timeout = millis(invokeOptions.timeout, callTimeout)
           const init = {
             body,
@@ -254,7 +255,7 @@ export const make: (
             onSuccess: (bytes) => decode(request, bytes, (result) => updates?.onResult(result)),
             onFailure: (error) => Effect.fail(toError(method, error))
           })
-        }) as Effect.Effect<Api.Response<M>, any>
+        }) as ReturnType<typeof invoke<M>>
 
       updates = yield* UpdatesDriver.make({
         store,
