@@ -1,0 +1,199 @@
+import * as Chunks from "@effect-mtproto/secret-chats/protocol/Chunks"
+import type * as Content from "@effect-mtproto/secret-chats/protocol/Content"
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { makeRandom, text } from "./support.ts"
+
+const MAX = Chunks.MAX_TEXT
+const ids = (count: number): ReadonlyArray<bigint> => Array.from({ length: count }, (_, i) => BigInt(1000 + i))
+const parts = (message: string): ReadonlyArray<string> =>
+  Chunks.splitText(message).map(({ end, start }) => message.slice(start, end))
+const isWellFormed = (string: string): boolean => !/[\ud800-\udfff]/u.test(string)
+const never = (): ReadonlyArray<bigint> => {
+  throw new Error("nothing to split")
+}
+
+describe("where a text is cut", () => {
+  it.each([
+    ["nothing to cut", "x".repeat(MAX), [MAX]],
+    ["one too many", "x".repeat(MAX + 1), [MAX, 1]],
+    ["after a line end in the last quarter", `${"x".repeat(3500)}\n${"y y".repeat(400)}`, [3501, 1200]],
+    [
+      "a line end before the last quarter does not count as one",
+      `${"x".repeat(3000)}\n${"y".repeat(500)} ${"z".repeat(2000)}`,
+      [
+        3502,
+        2000
+      ]
+    ],
+    ["after the last space", `${"x".repeat(4000)} ${"y".repeat(50)} ${"z".repeat(1000)}`, [4052, 1000]],
+    ["after a space far before, rather than in a word", `${"x".repeat(100)} ${"y".repeat(MAX)}`, [101, MAX]],
+    ["a line end is a space too", `${"x".repeat(100)}\n${"y".repeat(MAX)}`, [101, MAX]],
+    ["a no-break space is none", `${"x".repeat(4000)}\u00a0${"y".repeat(200)}`, [MAX, 105]],
+    ["a line end exactly at the limit", `${"x".repeat(MAX - 1)}\nrest`, [MAX, 4]],
+    ["CRLF stays together", `${"x".repeat(MAX - 1)}\r\nrest`, [MAX - 1, 6]],
+    ["a surrogate pair stays together", `${"x".repeat(MAX - 1)}😀tail`, [MAX - 1, 6]],
+    ["a joined emoji stays together", `${"x".repeat(MAX - 3)}👨‍👩‍👧‍👦tail`, [MAX - 3, 15]],
+    ["a flag stays together", `${"x".repeat(MAX - 2)}🇩🇪tail`, [MAX - 2, 8]],
+    ["a mark stays with its letter", `${"x".repeat(MAX - 1)}e\u0301tail`, [MAX - 1, 6]],
+    ["a mark on a space stays with it", `${"x".repeat(MAX - 1)} \u0301tail`, [MAX - 1, 6]]
+  ])("%s", (_, message, lengths) => {
+    assert.deepStrictEqual(parts(message).map((p) => p.length), lengths)
+    assert.strictEqual(parts(message).join(""), message)
+  })
+
+  it("a grapheme longer than a message is cut between code points", () => {
+    const message = `e${"\u0301".repeat(MAX + 100)}`
+    assert.deepStrictEqual(parts(message).map((p) => p.length), [MAX, 101])
+    const pairs = `${"👩‍".repeat(MAX)}x`
+    for (const part of parts(pairs)) {
+      assert.isTrue(isWellFormed(part))
+      assert.isAtMost(part.length, MAX)
+    }
+    assert.strictEqual(parts(pairs).join(""), pairs)
+  })
+
+  const alphabet = [
+    "a",
+    "b",
+    " ",
+    "\n",
+    "\r\n",
+    "😀",
+    "🇩🇪",
+    "e\u0301",
+    "👨‍👩‍👧",
+    "\u200d",
+    "\ud800",
+    "\udc00",
+    "\u3000",
+    "語"
+  ]
+  const seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1 << 30 }))
+  const someText = (seed: number): string => {
+    const random = makeRandom(seed)
+    const few = alphabet.filter(() => random.chance(0.5))
+    const letters = few.length === 0 ? alphabet : few
+    let message = ""
+    const length = random.below(4 * MAX)
+    while (message.length < length) message += random.pick(letters).repeat(1 + random.below(300))
+    return message
+  }
+
+  it.prop("the parts put together are the text, none is too long or empty", [seed], ([seed]) => {
+    const message = someText(seed)
+    const all = parts(message)
+    assert.strictEqual(all.join(""), message)
+    for (const part of all) assert.isAtMost(part.length, MAX)
+    if (message.length > 0) { for (const part of all) assert.isAbove(part.length, 0) }
+    // no pair is torn
+    if (isWellFormed(message)) { for (const part of all) assert.isTrue(isWellFormed(part)) }
+  })
+
+  it.prop("entities cover the same units as before", [seed], ([seed]) => {
+    const message = someText(seed)
+    const random = makeRandom(seed + 1)
+    const entities = Array.from({ length: random.below(20) }, (): Content.Message["entities"] => {
+      const offset = random.below(message.length + 1)
+      return [{
+        _tag: random.chance(0.5) ? "messageEntityBold" : "messageEntityItalic",
+        offset,
+        length: random.below(message.length - offset + 1)
+      }]
+    }).flatMap((e) => e!)
+    const covered = (list: NonNullable<Content.Message["entities"]>, shift: number) =>
+      list.flatMap((e) => Array.from({ length: e.length }, (_, i) => `${e._tag}${e.offset + shift + i}`))
+    const whole = covered(entities, 0).toSorted()
+    const pieces: Array<string> = []
+    let at = 0
+    for (const part of Chunks.split(text(1n, message, { entities }), ids)) {
+      assert.strictEqual(part._tag, "decryptedMessage")
+      if (part._tag !== "decryptedMessage") continue
+      for (const e of part.entities ?? []) {
+        if (part.entities!.length !== entities.length) assert.isAbove(e.length, 0)
+        assert.isAtMost(e.offset + e.length, part.message.length)
+      }
+      pieces.push(...covered(part.entities ?? [], at))
+      at += part.message.length
+    }
+    assert.deepStrictEqual(pieces.toSorted(), whole)
+  }, { arbitrary: { runs: 30 } })
+})
+
+describe("the messages", () => {
+  const long = `${"a".repeat(4090)} ${"b".repeat(4090)} ${"c".repeat(100)}`
+
+  it("a short one is left as it is", () => {
+    const message = text(1n, "x", { entities: [{ _tag: "messageEntityBold", offset: 0, length: 99 }] })
+    assert.deepStrictEqual(Chunks.split(message, never), [message])
+    const service: Content.Service = {
+      _tag: "decryptedMessageService",
+      randomId: 1n,
+      action: { _tag: "decryptedMessageActionFlushHistory" }
+    }
+    assert.deepStrictEqual(Chunks.split(service, never), [service])
+  })
+
+  it("all keep what belongs to the whole, the first alone has the media", () => {
+    const media: NonNullable<Content.Message["media"]> = { _tag: "decryptedMessageMediaWebPage", url: "u" }
+    const message = text(1n, long, {
+      ttl: 9,
+      silent: true,
+      noWebpage: true,
+      viaBotName: "bot",
+      replyToRandomId: 8n,
+      groupedId: 7n,
+      media,
+      entities: [
+        { _tag: "messageEntityBold", offset: 0, length: 10 },
+        { _tag: "messageEntityTextUrl", offset: 4080, length: 20, url: "x" }
+      ]
+    })
+    const shared = { ttl: 9, silent: true, noWebpage: true, viaBotName: "bot", replyToRandomId: 8n } as const
+    assert.deepStrictEqual(Chunks.split(message, ids), [
+      text(1n, `${"a".repeat(4090)} `, {
+        ...shared,
+        groupedId: 7n,
+        media,
+        entities: [
+          { _tag: "messageEntityBold", offset: 0, length: 10 },
+          { _tag: "messageEntityTextUrl", offset: 4080, length: 11, url: "x" }
+        ]
+      }),
+      text(1000n, `${"b".repeat(4090)} `, {
+        ...shared,
+        entities: [{ _tag: "messageEntityTextUrl", offset: 0, length: 9, url: "x" }]
+      }),
+      text(1001n, "c".repeat(100), shared)
+    ])
+  })
+
+  it.each(["ReadMessages", "DeleteMessages", "ScreenshotMessages"] as const)("a long list of %s is divided", (name) => {
+    const randomIds = Array.from({ length: 2 * Chunks.MAX_RANDOM_IDS + 1 }, (_, i) => BigInt(i + 1))
+    const service: Content.Service = {
+      _tag: "decryptedMessageService",
+      randomId: 5n,
+      action: { _tag: `decryptedMessageAction${name}`, randomIds }
+    }
+    const all = Chunks.split(service, ids)
+    assert.deepStrictEqual(all.map((s) => s.randomId), [5n, 1000n, 1001n])
+    const lists = all.map((s) =>
+      s._tag === "decryptedMessageService" && "randomIds" in s.action ? s.action.randomIds : []
+    )
+    assert.deepStrictEqual(lists.map((l) => l.length), [100, 100, 1])
+    assert.deepStrictEqual(lists.flat(), randomIds)
+    const exact: Content.Service = {
+      ...service,
+      action: { ...service.action, randomIds: randomIds.slice(0, 100) } as never
+    }
+    assert.deepStrictEqual(Chunks.split(exact, never), [exact])
+  })
+
+  it("a very long text takes no longer than its length", () => {
+    const message = "lorem ipsum ".repeat(100_000)
+    const started = performance.now()
+    const all = Chunks.split(text(1n, message), ids)
+    assert.isAbove(all.length, 290)
+    assert.isBelow(performance.now() - started, 2000)
+  })
+})
