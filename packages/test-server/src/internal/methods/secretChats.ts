@@ -121,13 +121,14 @@ const send = (
   const { now, world } = call
   const line = lineOf(call, request.peer)
   if (Failure.isFailure(line)) return line
+  // A repetition is relayed like any other message: that is how a peer's `decryptedMessageActionResend` is answered. Of
+  // true duplicates the sequence numbers inside take care. Only the parts of a file are there no more than once.
   const before = line.from.sent.get(request.randomId)
-  if (before !== undefined) return sent(before.date, before.file, world.dcId)
   if (request.data.length === 0) return Failure.badRequest("DATA_INVALID")
   if (request.data.length > world.limits.encryptedBytes) return Failure.badRequest("DATA_TOO_LONG")
   if (!World.hasRoom(world, line.recipient)) return Failure.floodWait(30)
-  let file: StoredFile | undefined
-  if (upload !== undefined) {
+  let file = before?.file
+  if (file === undefined && upload !== undefined) {
     const found = fileOf(call, upload)
     if (Failure.isFailure(found)) return found
     file = found
