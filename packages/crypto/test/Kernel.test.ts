@@ -115,9 +115,8 @@ for (const kernel of variants) {
         () => kernel.sha256(data)
       ]
       for (const operation of operations) {
-        const result = operation()
+        operation()
         assert.isFalse(holds("\xa7\xa7\xa7\xa7"))
-        const bytes = result instanceof Uint8Array ? result : (result as { readonly plaintext: Uint8Array }).plaintext
         // below the data, memory is as it was before: no round key, no schedule
         assert.strictEqual(Buffer.from(kernel.memory).toString("latin1").slice(0, 4064), clean.slice(0, 4064))
       }

@@ -369,6 +369,23 @@ export function expandDecryption(): void {
   v128.store(0, decryptionBasis(last), DK_LAST_K)
 }
 
+// One round, thirteen times over: a loop costs five percent.
+@inline
+function encryptionRound(
+  x: v128, key: v128, low: v128, inv: v128, inva: v128, e1u: v128, e1v: v128, e2u: v128, e2v: v128,
+  m0: v128, m1: v128, m2: v128, m3: v128
+): v128 {
+  const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+  const ak = look(inva, k)
+  const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
+  const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
+  const one = v128.xor(look(e1u, io), look(e1v, jo))
+  const u2 = look(e2u, io), v2 = look(e2v, jo)
+  const two = v128.xor(v128.xor(u2, key), v2)
+  const three = v128.xor(one, v128.xor(u2, v2))
+  return v128.xor(v128.xor(look(two, m0), look(three, m1)), v128.xor(look(one, m2), look(one, m3)))
+}
+
 /** AES-256-IGE over `length` bytes at `ptr`, in place; IV is advanced. */
 export function igeEncrypt(ptr: usize, length: usize): void {
   const low = v128.load(0, LOW), inv = v128.load(0, INV), inva = v128.load(0, INVA)
@@ -383,17 +400,19 @@ export function igeEncrypt(ptr: usize, length: usize): void {
     const plain = v128.load(ptr)
     const plainK = linear(plain, v128.load(0, IN_LO), v128.load(0, IN_HI), low)
     let x = v128.xor(v128.xor(plainK, v128.load(0, EK)), cipherK)
-    for (let r: usize = 16; r < 224; r += 16) {
-      const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
-      const ak = look(inva, k)
-      const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
-      const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
-      const one = v128.xor(look(e1u, io), look(e1v, jo))
-      const u2 = look(e2u, io)
-      const two = v128.xor(v128.xor(u2, v128.load(r, EK)), look(e2v, jo))
-      const three = v128.xor(one, v128.xor(u2, look(e2v, jo)))
-      x = v128.xor(v128.xor(look(two, m0), look(three, m1)), v128.xor(look(one, m2), look(one, m3)))
-    }
+    x = encryptionRound(x, v128.load(0, EK + 16), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 32), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 48), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 64), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 80), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 96), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 112), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 128), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 144), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 160), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 176), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 192), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
+    x = encryptionRound(x, v128.load(0, EK + 208), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
     const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
     const ak = look(inva, k)
     const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
@@ -410,6 +429,21 @@ export function igeEncrypt(ptr: usize, length: usize): void {
   v128.store(0, previous, IV + 16)
 }
 
+@inline
+function decryptionRound(
+  x: v128, key: v128, low: v128, inv: v128, inva: v128, m0: v128, m1: v128, m2: v128, m3: v128
+): v128 {
+  const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+  const ak = look(inva, k)
+  const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
+  const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
+  const e = v128.xor(v128.xor(look(v128.load(0, DU), io), key), look(v128.load(0, DU + 16), jo))
+  const b = v128.xor(look(v128.load(0, DU + 32), io), look(v128.load(0, DU + 48), jo))
+  const d = v128.xor(look(v128.load(0, DU + 64), io), look(v128.load(0, DU + 80), jo))
+  const n = v128.xor(look(v128.load(0, DU + 96), io), look(v128.load(0, DU + 112), jo))
+  return v128.xor(v128.xor(look(e, m0), look(b, m1)), v128.xor(look(d, m2), look(n, m3)))
+}
+
 /** The inverse of `igeEncrypt`. */
 export function igeDecrypt(ptr: usize, length: usize): void {
   const low = v128.load(0, LOW), inv = v128.load(0, INV), inva = v128.load(0, INVA)
@@ -423,17 +457,19 @@ export function igeDecrypt(ptr: usize, length: usize): void {
     const cipher = v128.load(ptr)
     const cipherK = linear(cipher, v128.load(0, DIN_LO), v128.load(0, DIN_HI), low)
     let x = v128.xor(v128.xor(cipherK, v128.load(0, DK)), plainK)
-    for (let r: usize = 16; r < 224; r += 16) {
-      const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
-      const ak = look(inva, k)
-      const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
-      const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
-      const e = v128.xor(v128.xor(look(v128.load(0, DU), io), v128.load(r, DK)), look(v128.load(0, DU + 16), jo))
-      const b = v128.xor(look(v128.load(0, DU + 32), io), look(v128.load(0, DU + 48), jo))
-      const d = v128.xor(look(v128.load(0, DU + 64), io), look(v128.load(0, DU + 80), jo))
-      const n = v128.xor(look(v128.load(0, DU + 96), io), look(v128.load(0, DU + 112), jo))
-      x = v128.xor(v128.xor(look(e, m0), look(b, m1)), v128.xor(look(d, m2), look(n, m3)))
-    }
+    x = decryptionRound(x, v128.load(0, DK + 16), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 32), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 48), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 64), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 80), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 96), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 112), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 128), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 144), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 160), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 176), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 192), low, inv, inva, m0, m1, m2, m3)
+    x = decryptionRound(x, v128.load(0, DK + 208), low, inv, inva, m0, m1, m2, m3)
     const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
     const ak = look(inva, k)
     const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
