@@ -2,7 +2,7 @@
  * A growing cursor that writes TL bytes in one pass.
  *
  * **Buffer ownership.** {@link TlWriter.take} hands out a view of what was written and never writes there again, so
- * the view stays valid. Several small results may lie in one buffer of 16 KiB (a buffer of its own costs more than
+ * the view stays valid. Several small results may lie in one buffer of 64 KiB (a buffer of its own costs more than
  * the encoding): use the view, not its `.buffer`, and `slice()` what you transfer or wipe.
  *
  * Values are checked as they are written (type and range); a value that has no TL form is a {@link TlError}. Lone
@@ -32,7 +32,9 @@ export const defaultMaxSize = 1 << 28
  */
 export const maxBytesLength = (1 << 24) - 1
 
-const SLAB = 16384
+const SLAB = 65536
+/** A buffer that one large result has grown serves the next ones up to this size. */
+const KEEP = 131072
 const NOTHING = new Uint8Array(0)
 const NO_VIEW = new DataView(NOTHING.buffer)
 
@@ -46,9 +48,12 @@ const VECTOR = 0x1cb5c415
  */
 export class TlWriter {
   private buffer: Uint8Array
+  private grown: Uint8Array
   private view: DataView
   private start: number
   private position: number
+  /** The end of the buffer, or of what one value may take. */
+  private limit: number
   private depth: number
   readonly maxSize: number
   readonly maxDepth: number
@@ -60,9 +65,11 @@ export class TlWriter {
     readonly maxDepth?: number | undefined
   }) {
     this.buffer = NOTHING
+    this.grown = NOTHING
     this.view = NO_VIEW
     this.start = 0
     this.position = 0
+    this.limit = 0
     this.depth = 0
     this.maxSize = options?.maxSize ?? defaultMaxSize
     this.maxDepth = options?.maxDepth ?? defaultMaxDepth
@@ -79,11 +86,14 @@ export class TlWriter {
     const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + start, position - start)
     this.depth = 0
     if (buffer.length > SLAB) {
-      // A large result keeps its buffer for itself.
       this.buffer = NOTHING
       this.view = NO_VIEW
       this.start = 0
       this.position = 0
+      // A very large result keeps its buffer; others are copied out, which costs less than growing once more.
+      if (buffer.length > KEEP) return bytes
+      this.grown = buffer
+      return bytes.slice()
     } else {
       this.start = position
     }
@@ -99,16 +109,16 @@ export class TlWriter {
   /** Writes a constructor id, or any other word that needs no check. */
   id(id: number): void {
     let p = this.position
-    if (p + 4 > this.buffer.length) p = this.grow(4)
+    if (p + 4 > this.limit) p = this.grow(4)
     this.view.setInt32(p, id, true)
     this.position = p + 4
   }
 
   /** Writes `int`: 32 bits, signed. */
   int(value: number): void {
-    if ((value | 0) !== value) this.invalid("an int32", value)
+    if (typeof value !== "number" || (value | 0) !== value) this.invalid("an int32", value)
     let p = this.position
-    if (p + 4 > this.buffer.length) p = this.grow(4)
+    if (p + 4 > this.limit) p = this.grow(4)
     this.view.setInt32(p, value, true)
     this.position = p + 4
   }
@@ -117,7 +127,7 @@ export class TlWriter {
   long(value: bigint): void {
     if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) this.invalid("an int64 as bigint", value)
     let p = this.position
-    if (p + 8 > this.buffer.length) p = this.grow(8)
+    if (p + 8 > this.limit) p = this.grow(8)
     this.view.setBigInt64(p, value, true)
     this.position = p + 8
   }
@@ -126,7 +136,7 @@ export class TlWriter {
   double(value: number): void {
     if (typeof value !== "number") this.invalid("a number", value)
     let p = this.position
-    if (p + 8 > this.buffer.length) p = this.grow(8)
+    if (p + 8 > this.limit) p = this.grow(8)
     this.view.setFloat64(p, value, true)
     this.position = p + 8
   }
@@ -156,9 +166,9 @@ export class TlWriter {
     const chars = value.length
     if (chars > maxBytesLength) this.fail("LimitExceeded", "less than 2^24 bytes", `${chars} characters`)
     let p = this.position
-    // A UTF-16 unit takes at most three bytes; only long strings are worth counting exactly.
+    // A UTF-16 unit takes at most three bytes; only long strings, and the last ones of a buffer, are worth counting.
     const room = 8 + (chars > 1024 ? utf8Length(value) : chars * 3)
-    if (p + room > this.buffer.length) p = this.grow(room)
+    if (p + room > this.limit) p = this.grow(bytesSize(utf8Length(value)))
     const b = this.buffer
     if (chars < 254) {
       let n = chars > 20 ? -1 : writeAscii(b, p + 1, value)
@@ -182,8 +192,9 @@ export class TlWriter {
   bytes(value: Uint8Array): void {
     if (!(value instanceof Uint8Array)) this.invalid("bytes (a Uint8Array)", value)
     const n = value.length
+    const size = bytesSize(n)
     let p = this.position
-    if (p + n + 8 > this.buffer.length) p = this.grow(n + 8)
+    if (p + size > this.limit) p = this.grow(size)
     const b = this.buffer
     if (n < 254) {
       b[p] = n
@@ -202,7 +213,7 @@ export class TlWriter {
     if (!(value instanceof Uint8Array)) this.invalid("bytes (a Uint8Array)", value)
     const n = value.length
     let p = this.position
-    if (p + n > this.buffer.length) p = this.grow(n)
+    if (p + n > this.limit) p = this.grow(n)
     this.buffer.set(value, p)
     this.position = p + n
   }
@@ -277,13 +288,15 @@ export class TlWriter {
     if (!(needed <= this.maxSize)) {
       this.fail("LimitExceeded", `a value of at most ${this.maxSize} bytes`, `at least ${needed}`)
     }
-    const capacity = needed <= SLAB / 2 ? SLAB : Math.max(needed + 1024, 2 * length)
-    const buffer = new Uint8Array(capacity)
+    const small = needed <= SLAB / 2
+    const capacity = small ? SLAB : Math.max(needed + 1024, 2 * length)
+    const buffer = !small && needed <= this.grown.length ? this.grown : new Uint8Array(capacity)
     buffer.set(this.buffer.subarray(this.start, this.position))
     this.buffer = buffer
     this.view = new DataView(buffer.buffer)
     this.start = 0
     this.position = length
+    this.limit = Math.min(capacity, this.maxSize)
     return length
   }
 }
@@ -293,3 +306,6 @@ export class TlWriter {
  * @since 1.0.0
  */
 export const make = (options?: ConstructorParameters<typeof TlWriter>[0]): TlWriter => new TlWriter(options)
+
+// Length, content and padding of a byte string of `n` bytes.
+const bytesSize = (n: number): number => n < 254 ? n + 4 & ~3 : n + 7 & ~3
