@@ -48,6 +48,7 @@ const VECTOR = 0x1cb5c415
  */
 export class TlWriter {
   private buffer: Uint8Array
+  /** What an earlier result has grown; see `take`. */
   private grown: Uint8Array
   private view: DataView
   private start: number
@@ -83,21 +84,21 @@ export class TlWriter {
   /** Returns what has been written since the last `take`. */
   take(): Uint8Array {
     const { buffer, position, start } = this
-    const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset + start, position - start)
     this.depth = 0
-    if (buffer.length > SLAB) {
-      this.buffer = NOTHING
-      this.view = NO_VIEW
-      this.start = 0
-      this.position = 0
-      // A very large result keeps its buffer; others are copied out, which costs less than growing once more.
-      if (buffer.length > KEEP) return bytes
-      this.grown = buffer
-      return bytes.slice()
-    } else {
+    if (buffer.length <= SLAB) {
       this.start = position
+      this.limit = Math.min(buffer.length, position + this.maxSize)
+      return new Uint8Array(buffer.buffer, start, position - start)
     }
-    return bytes
+    this.buffer = NOTHING
+    this.view = NO_VIEW
+    this.start = 0
+    this.position = 0
+    this.limit = 0
+    // A very large result keeps its buffer; others are copied out, which costs less than growing once more.
+    if (buffer.length > KEEP) return buffer.subarray(start, position)
+    this.grown = buffer
+    return buffer.slice(start, position)
   }
 
   /** Forgets what has been written since the last `take`, or since `length` was what is given. */
@@ -288,15 +289,17 @@ export class TlWriter {
     if (!(needed <= this.maxSize)) {
       this.fail("LimitExceeded", `a value of at most ${this.maxSize} bytes`, `at least ${needed}`)
     }
-    const small = needed <= SLAB / 2
-    const capacity = small ? SLAB : Math.max(needed + 1024, 2 * length)
-    const buffer = !small && needed <= this.grown.length ? this.grown : new Uint8Array(capacity)
+    const buffer = needed <= SLAB / 2
+      ? new Uint8Array(SLAB)
+      : needed <= this.grown.length
+      ? this.grown
+      : new Uint8Array(Math.max(needed + 1024, 2 * length))
     buffer.set(this.buffer.subarray(this.start, this.position))
     this.buffer = buffer
     this.view = new DataView(buffer.buffer)
     this.start = 0
     this.position = length
-    this.limit = Math.min(capacity, this.maxSize)
+    this.limit = Math.min(buffer.length, this.maxSize)
     return length
   }
 }

@@ -41,59 +41,67 @@ export const fromLayout = (layout: Layout, mode?: Mode): Codec => {
   const interpreter = () => slow ??= Interpret.make(layout)
   const compile = () => fast = (mode ?? (detected ??= detectMode())) === "source" ? generate(layout) : interpreter()
 
-  const read = (r: TlReader): unknown => {
-    const start = r.position
-    try {
-      return (fast ?? compile()).read(r)
-    } catch (e) {
-      return diagnose(e, () => {
-        r.rewind(start)
-        return interpreter().read(r)
-      })
-    }
-  }
-  const write = (w: TlWriter, value: unknown): void => {
-    const start = w.length
-    try {
-      ;(fast ?? compile()).write(w, value)
-    } catch (e) {
-      diagnose(e, () => {
-        w.reset(start)
-        interpreter().write(w, value)
-      })
-    }
-  }
+  const tellRead = (e: unknown, r: TlReader, start: number): never =>
+    diagnose(e, () => {
+      r.rewind(start)
+      interpreter().read(r)
+    })
+  const tellWrite = (e: unknown, w: TlWriter, start: number, value: unknown): never =>
+    diagnose(e, () => {
+      w.reset(start)
+      interpreter().write(w, value)
+    })
   return {
-    read,
-    write,
+    read: (r) => {
+      const start = r.position
+      try {
+        return (fast ?? compile()).read(r)
+      } catch (e) {
+        return tellRead(e, r, start)
+      }
+    },
+    write: (w, value) => {
+      const start = w.length
+      try {
+        ;(fast ?? compile()).write(w, value)
+      } catch (e) {
+        tellWrite(e, w, start, value)
+      }
+    },
     decode: (bytes) => {
       const r = new TlReader(bytes)
-      const value = read(r)
+      let value: unknown
+      try {
+        value = (fast ?? compile()).read(r)
+      } catch (e) {
+        tellRead(e, r, 0)
+      }
       r.finish()
       return value
     },
     encode: (value) => {
-      const w = acquire()
+      const w = idle ?? new TlWriter()
+      // A getter of the value that encodes something gets another writer.
+      idle = undefined
       try {
-        write(w, value)
-        return w.take()
+        ;(fast ?? compile()).write(w, value)
       } catch (e) {
-        w.reset()
-        throw e
-      } finally {
-        idle = w
+        try {
+          tellWrite(e, w, 0, value)
+        } finally {
+          w.reset()
+          idle = w
+        }
       }
+      const bytes = w.take()
+      idle = w
+      return bytes
     }
   }
 }
 
-// Encoding is synchronous, so one writer serves all; a getter of a value that encodes something gets another one.
+// Encoding is synchronous, so one writer serves all.
 let idle: TlWriter | undefined
-const acquire = (): TlWriter => {
-  const w = idle ?? new TlWriter()
-  idle = undefined
-  return w
-}
 
 // Doing the same again with closures gives the same failure and its path. Whatever else goes wrong (a getter that
 // throws, a proxy) is still the value's fault.

@@ -181,10 +181,10 @@ const anyBytes = bytesNode(undefined)
 
 const primitives: { readonly [type in Primitive]: Node } = {
   int: {
-    encode: (value, path) => (value | 0) === value ? value : invalid(path, "an int32", value),
+    encode: (value, path) => isInt(value) ? value : invalid(path, "an int32", value),
     decode: (json, { path }) => {
       const value = typeof json === "string" && /^-?\d{1,10}$/.test(json) ? Number(json) : json
-      return (value | 0) === value ? value : invalid(path, "an int32", json)
+      return isInt(value) ? value : invalid(path, "an int32", json)
     },
     zero: () => 0
   },
@@ -229,6 +229,8 @@ const primitives: { readonly [type in Primitive]: Node } = {
   rest: anyBytes,
   block: anyBytes
 }
+
+const isInt = (value: unknown): value is number => typeof value === "number" && (value | 0) === value
 
 const isLong = (value: unknown): value is bigint => typeof value === "bigint" && BigInt.asIntN(64, value) === value
 
