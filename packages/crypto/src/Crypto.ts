@@ -9,7 +9,7 @@
  *   the caller owns, never modify or keep their arguments, and throw only
  *   `CryptoError`, and that only for a wrong length.
  * - **Effects**, for what takes milliseconds: modular exponentiation, safe-prime
- *   checks, PBKDF2, factorisation. They do not block the event loop where the
+ *   checks, PBKDF2, factorisation, decryption of long data. They do not block the event loop where the
  *   engine can avoid it.
  *
  * Numbers are unsigned big-endian byte arrays unless they are `bigint`.
@@ -99,6 +99,16 @@ export class Crypto extends Context.Service<Crypto, {
    * unequal.
    */
   readonly constantTimeEqual: (a: Uint8Array, b: Uint8Array) => boolean
+
+  /**
+   * `aesIgeDecrypt` for data of any length, such as a part of a file, without
+   * blocking the event loop: on another thread or in slices.
+   */
+  readonly aesIgeDecryptLarge: (
+    data: Uint8Array,
+    key: Uint8Array,
+    iv: Uint8Array
+  ) => Effect.Effect<Uint8Array, CryptoError>
 
   /**
    * `base ^ exponent mod modulus`, left-padded with zeros to the length of

@@ -6,7 +6,7 @@
  * long encryptions and done by this package's WebAssembly kernel otherwise, both
  * in constant time. Modular exponentiation is
  * OpenSSL's constant-time one, on a worker thread that starts with the first
- * use and ends with the layer. Primality tests and PBKDF2 run on Node's thread
+ * use and ends with the layer; decryption of long data happens there too. Primality tests and PBKDF2 run on Node's thread
  * pool.
  *
  * **Gotchas**
@@ -34,10 +34,12 @@ import { CryptoError } from "./CryptoError.ts"
 import * as Aes from "./internal/aes.ts"
 import * as Bytes from "./internal/bytes.ts"
 import * as Heavy from "./internal/heavy.ts"
+import * as IgeSlices from "./internal/igeSlices.ts"
 import * as Kernel from "./internal/kernel.ts"
 import * as ModPow from "./internal/modPow.ts"
 import * as NodeIge from "./internal/nodeIge.ts"
 import * as NodeModPow from "./internal/nodeModPow.ts"
+import * as NodeWorker from "./internal/nodeWorker.ts"
 import * as Random from "./internal/random.ts"
 import * as SafePrime from "./internal/safePrime.ts"
 
@@ -98,18 +100,17 @@ const SHORT_EXPONENT = 8
 
 const failed = (): CryptoError => unavailable("Crypto.modPow", "the exponentiation could not be run")
 
-const makeModPow =
-  (worker: ReturnType<typeof NodeModPow.makeWorker>): Crypto["Service"]["modPow"] => (base, exponent, modulus) =>
-    Effect.suspend(() => {
-      const problem = ModPow.problem(base, exponent, modulus)
-      if (problem !== undefined) return Effect.fail(problem)
-      if (Bytes.stripLeadingZeros(modulus).length * 8 <= NodeModPow.MIN_BITS) {
-        return Effect.succeed(ModPow.modPow(base, exponent, modulus))
-      }
-      return Bytes.stripLeadingZeros(exponent).length <= SHORT_EXPONENT
-        ? Effect.try({ try: () => NodeModPow.modPowSync(base, exponent, modulus), catch: failed })
-        : Effect.tryPromise({ try: () => worker.run(base, exponent, modulus), catch: failed })
-    })
+const makeModPow = (worker: NodeWorker.NodeWorker): Crypto["Service"]["modPow"] => (base, exponent, modulus) =>
+  Effect.suspend(() => {
+    const problem = ModPow.problem(base, exponent, modulus)
+    if (problem !== undefined) return Effect.fail(problem)
+    if (Bytes.stripLeadingZeros(modulus).length * 8 <= NodeModPow.MIN_BITS) {
+      return Effect.succeed(ModPow.modPow(base, exponent, modulus))
+    }
+    return Bytes.stripLeadingZeros(exponent).length <= SHORT_EXPONENT
+      ? Effect.try({ try: () => NodeModPow.modPowSync(base, exponent, modulus), catch: failed })
+      : Effect.tryPromise({ try: () => worker.modPow(base, exponent, modulus), catch: failed })
+  })
 
 /**
  * The `Crypto` service on `node:crypto`.
@@ -120,11 +121,11 @@ const makeModPow =
 export const layer: Layer.Layer<Crypto> = Layer.effect(
   Crypto,
   Effect.gen(function*() {
+    const kernel = Kernel.make()
     const worker = yield* Effect.acquireRelease(
-      Effect.sync(NodeModPow.makeWorker),
+      Effect.sync(() => NodeWorker.make(kernel)),
       ({ close }) => Effect.promise(close)
     )
-    const kernel = Kernel.make()
     const primitives = {
       sha1: digest("sha1"),
       sha256: digest("sha256"),
@@ -136,6 +137,12 @@ export const layer: Layer.Layer<Crypto> = Layer.effect(
       ...Heavy.messages(primitives, kernel, NodeIge.messageEngine),
       md5: digest("md5"),
       aesCtr,
+      aesIgeDecryptLarge: Heavy.makeDecryptLarge(
+        primitives.aesIgeDecrypt,
+        kernel === undefined
+          ? (data, key, iv) => IgeSlices.decrypt(Aes.igeDecrypt, data, key, iv)
+          : worker.decrypt
+      ),
       randomBytes: Random.makePooled(randomFillSync),
       constantTimeEqual,
       modPow: makeModPow(worker),

@@ -21,6 +21,7 @@ import { CryptoError } from "./CryptoError.ts"
 import * as Aes from "./internal/aes.ts"
 import * as Hashes from "./internal/hashes.ts"
 import * as Heavy from "./internal/heavy.ts"
+import * as IgeSlices from "./internal/igeSlices.ts"
 import * as Kernel from "./internal/kernel.ts"
 import * as ModPow from "./internal/modPow.ts"
 import * as Random from "./internal/random.ts"
@@ -84,6 +85,10 @@ export const layer: Layer.Layer<Crypto, CryptoError> = Layer.effect(
       ...Heavy.messages(primitives, kernel),
       md5: Hashes.md5,
       aesCtr: Aes.ctr,
+      aesIgeDecryptLarge: Heavy.makeDecryptLarge(
+        primitives.aesIgeDecrypt,
+        (data, key, iv) => IgeSlices.decrypt(primitives.aesIgeDecrypt, data, key, iv)
+      ),
       randomBytes,
       constantTimeEqual: Hashes.constantTimeEqual,
       modPow,

@@ -26,7 +26,7 @@ export * as AuthKeyExchange from "./AuthKeyExchange.ts"
  *   the caller owns, never modify or keep their arguments, and throw only
  *   `CryptoError`, and that only for a wrong length.
  * - **Effects**, for what takes milliseconds: modular exponentiation, safe-prime
- *   checks, PBKDF2, factorisation. They do not block the event loop where the
+ *   checks, PBKDF2, factorisation, decryption of long data. They do not block the event loop where the
  *   engine can avoid it.
  *
  * Numbers are unsigned big-endian byte arrays unless they are `bigint`.
@@ -147,7 +147,7 @@ export * as MessageKey from "./MessageKey.ts"
  * long encryptions and done by this package's WebAssembly kernel otherwise, both
  * in constant time. Modular exponentiation is
  * OpenSSL's constant-time one, on a worker thread that starts with the first
- * use and ends with the layer. Primality tests and PBKDF2 run on Node's thread
+ * use and ends with the layer; decryption of long data happens there too. Primality tests and PBKDF2 run on Node's thread
  * pool.
  *
  * **Gotchas**

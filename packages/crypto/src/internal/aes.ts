@@ -7,6 +7,7 @@
  * from the arithmetic of GF(2^8); look-ups by secret index mean that this code
  * is *not* constant time with respect to the cache.
  */
+import type { CryptoError } from "../CryptoError.ts"
 import { invalidArgument } from "../CryptoError.ts"
 
 interface Tables {
@@ -107,10 +108,20 @@ const toWords = (bytes: Uint8Array): Int32Array => {
   return words
 }
 
+export const igeProblem = (
+  operation: string,
+  data: Uint8Array,
+  key: Uint8Array,
+  iv: Uint8Array
+): CryptoError | undefined => {
+  if (data.length % 16 !== 0) return invalidArgument(operation, "the data must be whole blocks of 16 bytes")
+  if (key.length !== 32) return invalidArgument(operation, "the key must have 32 bytes")
+  return iv.length === 32 ? undefined : invalidArgument(operation, "the initialisation vector must have 32 bytes")
+}
+
 export const checkIge = (operation: string, data: Uint8Array, key: Uint8Array, iv: Uint8Array): void => {
-  if (data.length % 16 !== 0) throw invalidArgument(operation, "the data must be whole blocks of 16 bytes")
-  if (key.length !== 32) throw invalidArgument(operation, "the key must have 32 bytes")
-  if (iv.length !== 32) throw invalidArgument(operation, "the initialisation vector must have 32 bytes")
+  const problem = igeProblem(operation, data, key, iv)
+  if (problem !== undefined) throw problem
 }
 
 export const igeEncrypt = (data: Uint8Array, key: Uint8Array, iv: Uint8Array): Uint8Array => {

@@ -364,6 +364,30 @@ export const cases: ReadonlyArray<Case> = [
       }
     }
   }),
+  effect(
+    "decryption of long data equals that of short data, and leaves its arguments alone",
+    (crypto) =>
+      Effect.gen(function*() {
+        for (const length of [0, 16, 65536, 65552, 200_000, 524_288]) {
+          const next = generator(length + 5)
+          const [data, key, iv] = [next(length), next(32), next(32)] as const
+          const before = Hex.encode(crypto.md5(data, key, iv))
+          const both = yield* Effect.all(
+            [crypto.aesIgeDecryptLarge(data, key, iv), crypto.aesIgeDecryptLarge(data, iv, key)],
+            { concurrency: 2 }
+          )
+          yield* check(() => {
+            equal("first", crc32(both[0]), crc32(crypto.aesIgeDecrypt(data, key, iv)))
+            equal("second", crc32(both[1]), crc32(crypto.aesIgeDecrypt(data, iv, key)))
+            equal("arguments", Hex.encode(crypto.md5(data, key, iv)), before)
+          })
+        }
+        const wide = new Uint8Array(32)
+        yield* failsWith("data", crypto.aesIgeDecryptLarge(new Uint8Array(100_001), wide, wide), "InvalidArgument")
+        yield* failsWith("key", crypto.aesIgeDecryptLarge(wide, new Uint8Array(31), wide), "InvalidArgument")
+        yield* failsWith("iv", crypto.aesIgeDecryptLarge(wide, wide, new Uint8Array(16)), "InvalidArgument")
+      })
+  ),
   effect("modular exponentiation equals a plain one", (crypto) =>
     Effect.gen(function*() {
       const next = generator(2048)

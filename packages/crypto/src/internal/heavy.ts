@@ -3,8 +3,10 @@
  */
 import * as Effect from "effect/Effect"
 import type { Crypto } from "../Crypto.ts"
-import { checkFailed, type CryptoError, invalidArgument } from "../CryptoError.ts"
+import { checkFailed, CryptoError, invalidArgument } from "../CryptoError.ts"
 import * as Factorization from "../Factorization.ts"
+import * as Aes from "./aes.ts"
+import * as IgeSlices from "./igeSlices.ts"
 import * as Kernel from "./kernel.ts"
 import * as Message from "./message.ts"
 
@@ -36,6 +38,30 @@ export const messages = (
         : generic.messageDecrypt(sharedKey, packet, x)
   }
 }
+
+/**
+ * Decryption of long data: at once as far as that takes no time, and by `run`
+ * otherwise.
+ */
+export const makeDecryptLarge = (
+  decrypt: Crypto["Service"]["aesIgeDecrypt"],
+  run: (data: Uint8Array, key: Uint8Array, iv: Uint8Array) => Promise<Uint8Array>
+): Crypto["Service"]["aesIgeDecryptLarge"] =>
+(data, key, iv) =>
+  Effect.suspend(() => {
+    const problem = Aes.igeProblem("Crypto.aesIgeDecryptLarge", data, key, iv)
+    if (problem !== undefined) return Effect.fail(problem)
+    if (data.length <= IgeSlices.SLICE) return Effect.succeed(decrypt(data, key, iv))
+    return Effect.tryPromise({
+      try: () => run(data, key, iv),
+      catch: () =>
+        new CryptoError({
+          operation: "Crypto.aesIgeDecryptLarge",
+          reason: "Unavailable",
+          description: "the decryption could not be run"
+        })
+    })
+  })
 
 export const makeFactorize = (kernel: Kernel.Kernel | undefined): Crypto["Service"]["factorize"] => (pq) =>
   Effect.suspend(() => {

@@ -9,24 +9,11 @@
  * `p`.
  */
 import * as Bytes from "./bytes.ts"
+import { macrotask } from "./macrotask.ts"
 import * as ModPow from "./modPow.ts"
 
 const ROUNDS = 64
 const SLICE = 0.7
-
-/** Lets other tasks of the event loop run. */
-export const macrotask = (): Promise<void> =>
-  new Promise((resolve) => {
-    if (typeof MessageChannel === "undefined") return void setTimeout(resolve, 0)
-    // a timer would be held back by 4 ms in browsers
-    const { port1, port2 } = new MessageChannel()
-    port1.addEventListener("message", () => {
-      port1.close()
-      resolve()
-    })
-    port1.start()
-    port2.postMessage(undefined)
-  })
 
 /** Modular exponentiation that gives way every millisecond. */
 export const modPow = async (base: Uint8Array, exponent: Uint8Array, modulus: Uint8Array): Promise<Uint8Array> => {
