@@ -5,6 +5,8 @@ export default defineProject({
   test: {
     name: "test-server",
     include: ["test/**/*.test.ts"],
+    // real sockets and key exchanges, possibly on a machine that is busy with other packages
+    testTimeout: 30_000,
     setupFiles: [fileURLToPath(new URL("../../vitest.setup.ts", import.meta.url))]
   }
 })

@@ -297,7 +297,10 @@ export interface Faults {
   readonly differenceTooLong: (times?: number) => Effect.Effect<void>
   /** Differences have at most so many messages and updates, so that they come in slices; `undefined` lifts it. */
   readonly differenceLimit: (limit: number | undefined) => Effect.Effect<void>
-  /** Puts the server's clock ahead by so many milliseconds, or behind if negative. */
+  /**
+   * Puts the server's clock ahead by so many milliseconds, or behind if negative. The message identifiers of a session
+   * never go back, so a clock that is put back shows in new sessions only.
+   */
   readonly clockSkew: (millis: number) => Effect.Effect<void>
   /** Which results are compressed: those it pays for (the default), all, or none. */
   readonly gzip: (mode: "auto" | "always" | "never") => Effect.Effect<void>

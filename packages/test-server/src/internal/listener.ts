@@ -150,15 +150,16 @@ const accept = (options: Options, socket: Socket): void => {
       link.destroy()
     }
   }
+  const isReady = (): boolean => isOpen && !isBusy
   const work = (): void => {
     const pending = events
     events = []
     let next = 0
-    while (isOpen && !isBusy && next < pending.length) take(pending[next++]!)
+    while (isReady() && next < pending.length) take(pending[next++]!)
     // what is left waits for the key exchange, or is dropped with the connection
     if (isOpen) events = pending.slice(next)
     Engine.settle(engine)
-    if (isOpen && !isBusy) {
+    if (isReady()) {
       if (link.isFull()) socket.pause()
       else socket.resume()
     }
@@ -175,7 +176,7 @@ const accept = (options: Options, socket: Socket): void => {
   })
   socket.on("drain", () => {
     Engine.resume(engine, link)
-    if (isOpen && !isBusy) socket.resume()
+    if (isReady()) socket.resume()
   })
   socket.on("end", link.destroy)
   socket.on("error", link.destroy)

@@ -70,13 +70,8 @@ export interface ChatSide {
   readonly accessHash: bigint
   /** The device that the chat is bound to. */
   authorization: Authorization | undefined
-  /** The results of recent sends by `random_id`, so that a repeated one is not relayed twice. */
-  readonly sent: Map<bigint, SentMessage>
-}
-
-export interface SentMessage {
-  readonly date: number
-  readonly file: StoredFile | undefined
+  /** The files of recent messages by `random_id`: a message that is sent again has no parts any more. */
+  readonly files: Map<bigint, StoredFile>
 }
 
 export interface Chat {

@@ -12,7 +12,7 @@
  */
 import type * as Api from "@effect-mtproto/core/Api"
 import * as Failure from "./failure.ts"
-import type { Account, Authorization, Chat, ChatSide, SentMessage } from "./model.ts"
+import type { Account, Authorization, Chat, ChatSide, StoredFile } from "./model.ts"
 
 /** An update for one device. */
 export interface Notice {
@@ -26,8 +26,8 @@ export interface Outcome<A> {
   readonly notices: ReadonlyArray<Notice>
 }
 
-/** How many results of sends a chat remembers for each side. */
-export const REMEMBERED_SENDS = 4096
+/** How many files a chat remembers for each side. */
+const REMEMBERED_FILES = 1024
 
 // -----------------------------------------------------------------------------
 // views
@@ -114,8 +114,13 @@ export const request = (options: {
   const chat: Chat = {
     id: options.id,
     date: now,
-    initiator: { account: device.account, accessHash: options.accessHashes[0], authorization: device, sent: new Map() },
-    participant: { account, accessHash: options.accessHashes[1], authorization: undefined, sent: new Map() },
+    initiator: {
+      account: device.account,
+      accessHash: options.accessHashes[0],
+      authorization: device,
+      files: new Map()
+    },
+    participant: { account, accessHash: options.accessHashes[1], authorization: undefined, files: new Map() },
     gA: options.gA,
     gB: undefined,
     keyFingerprint: 0n,
@@ -229,8 +234,8 @@ export const line = (
   return { chat, from, to, recipient: to.authorization! }
 }
 
-/** Remembers the result of a send. */
-export const remember = (side: ChatSide, randomId: bigint, sent: SentMessage): void => {
-  side.sent.set(randomId, sent)
-  if (side.sent.size > REMEMBERED_SENDS) side.sent.delete(side.sent.keys().next().value!)
+/** Remembers the file of a message. */
+export const remember = (side: ChatSide, randomId: bigint, file: StoredFile): void => {
+  side.files.set(randomId, file)
+  if (side.files.size > REMEMBERED_FILES) side.files.delete(side.files.keys().next().value!)
 }

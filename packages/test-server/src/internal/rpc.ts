@@ -250,6 +250,7 @@ const start = (
     const failure = Faults.takeCall(faults, name, phone, "Fail")
     if (failure !== undefined) return failed(Failure.make(failure.code, failure.type))
     const entry = runtime.stubs.get(name) ?? (method === undefined ? undefined : Registry.entryOf(method))
+    if (query.body.length < 4) return failed(Failure.badRequest("INPUT_FETCH_ERROR"))
     if (entry === undefined) return failed(Failure.badRequest("METHOD_INVALID"))
     if (request === undefined) return failed(decoded as Failure.RpcFailure)
     return call(runtime, key, session, msgId, query, entry, request)

@@ -1,8 +1,8 @@
 /**
  * Service messages of MTProto, read and written.
  *
- * Reading is total: what is not well-formed is {@link malformed}, what is no
- * service message is a query for the API. Compressed objects are inflated within
+ * Reading is total: what is not well-formed says so, what is no service message
+ * is a query for the API. Compressed objects are inflated within
  * a budget that all of one packet share.
  */
 import * as Api from "@effect-mtproto/core/Api"
@@ -32,10 +32,13 @@ type ClientMessage = typeof Client.Type
 export type ServiceMessage =
   | Exclude<ClientMessage, { readonly _tag: "msg_container" | "gzip_packed" | "msg_copy" }>
   | { readonly _tag: "msg_copy"; readonly origMessage: Incoming }
+  /** One of these messages, but damaged. */
   | { readonly _tag: "malformed" }
+  /** Nothing of which can be said what it is. */
+  | { readonly _tag: "unreadable" }
 
-/** What cannot be read. */
-export const malformed: ServiceMessage = { _tag: "malformed" }
+const malformed: ServiceMessage = { _tag: "malformed" }
+export const unreadable: ServiceMessage = { _tag: "unreadable" }
 
 const clientCodec = TlCodec.make(Client)
 const CONTAINER = Tl.constructorId(MtprotoApi.msg_container)
@@ -67,7 +70,7 @@ const incoming = (message: MtprotoApi.message): Incoming => ({
 /** The service message in a body; `undefined` if it is a query. */
 export const read = (body: Uint8Array): ServiceMessage | undefined => {
   const id = MtprotoApi.idOf(body)
-  if (id === undefined) return malformed
+  if (id === undefined) return unreadable
   if (!MtprotoApi.isClientMessage(id) && !otherIds.has(id)) return undefined
   const message = attempt(() => clientCodec.decode(body))
   switch (message?._tag) {

@@ -560,9 +560,10 @@ const accept = (
     acceptContainer(session, rules, now, { ...message, body }, events, budget, place)
     return
   }
-  const service = body === undefined ? Service.malformed : Service.read(body)
-  if (service === undefined) {
-    query(session, rules, now, { ...message, body: body! }, events)
+  const service = body === undefined ? Service.unreadable : Service.read(body)
+  // what wants an answer and cannot be read is answered where queries are
+  if (service === undefined || (service._tag === "unreadable" && isContent(message))) {
+    query(session, rules, now, { ...message, body: body ?? message.body }, events)
     return
   }
   remember(session, rules, message.msgId, "service")

@@ -28,6 +28,11 @@ export interface ServerMessage {
   readonly contained: boolean
 }
 
+export type ServiceOf<Tag extends MtprotoApi.ServerMessage["_tag"]> = Extract<
+  MtprotoApi.ServerMessage,
+  { readonly _tag: Tag }
+>
+
 export interface RpcFailed {
   readonly _tag: "RpcFailed"
   readonly code: number
@@ -48,8 +53,8 @@ export class Client {
   readonly sessionId: bigint
   wire: Wire
   salt: bigint
-  /** Milliseconds to add to the clock. */
-  skew = 0
+  /** Milliseconds of unix time. */
+  clock: () => number = Date.now
   inbox: Array<ServerMessage> = []
   /** Events of the connection that are not messages. */
   events: Array<WireEvent> = []
@@ -152,11 +157,11 @@ export class Client {
   /** Waits for a service message. */
   takeService<Tag extends MtprotoApi.ServerMessage["_tag"]>(
     tag: Tag,
-    matches: (message: Extract<MtprotoApi.ServerMessage, { readonly _tag: Tag }>) => boolean = () => true
-  ): Effect.Effect<ServerMessage & { readonly service: Extract<MtprotoApi.ServerMessage, { readonly _tag: Tag }> }> {
-    return this.takeFirst((message) =>
-      message.service?._tag === tag && matches(message.service as never)
-        ? message as never
+    matches: (message: ServiceOf<Tag>) => boolean = () => true
+  ): Effect.Effect<ServerMessage & { readonly service: ServiceOf<Tag> }> {
+    return this.takeFirst<ServerMessage & { readonly service: ServiceOf<Tag> }>((message) =>
+      message.service?._tag === tag && matches(message.service as ServiceOf<Tag>)
+        ? message as ServerMessage & { readonly service: ServiceOf<Tag> }
         : undefined
     )
   }
@@ -178,7 +183,7 @@ export class Client {
   }
 
   nextId(): bigint {
-    const millis = Date.now() + this.skew
+    const millis = this.clock()
     const seconds = Math.floor(millis / 1000)
     const id = (BigInt(seconds) << 32n) | (BigInt(Math.floor((millis % 1000) * 4_294_967.296)) & ~3n)
     this.lastId = id > this.lastId ? id : this.lastId + 4n

@@ -26,3 +26,17 @@ export const withServer = (
       yield* run({ server, crypto })
     }).pipe(Effect.scoped, Effect.provide(NodeCrypto.layer)))
 }
+
+/** A test on a server of its own, over real sockets, but in virtual time that starts at 0. */
+export const withVirtualTime = (
+  name: string,
+  run: (fixture: Fixture) => Effect.Effect<unknown, unknown, Scope.Scope>,
+  options?: TestServer.Options
+): void => {
+  it.effect(name, () =>
+    Effect.gen(function*() {
+      const server = yield* TestServer.make(options)
+      const crypto = yield* Crypto
+      yield* run({ server, crypto })
+    }).pipe(Effect.scoped, Effect.provide(NodeCrypto.layer)))
+}

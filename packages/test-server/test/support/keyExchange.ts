@@ -64,16 +64,18 @@ export const reqPq = Effect.fnUntraced(function*(
   return decodePrefix(MtprotoApi.resPQ, yield* nextPlain(wire))
 })
 
-/** Makes a key, as a client does. Fails with what came in place of an answer. */
-export const exchange = Effect.fnUntraced(function*(
+export interface ExchangeOptions {
+  readonly publicKey: RsaPublicKey
+  readonly dc: number
+  readonly expiresIn?: number | undefined
+  readonly tampering?: Tampering | undefined
+}
+
+/** The first two steps of making a key. Fails with what came in place of an answer. */
+export const askDhParams = Effect.fnUntraced(function*(
   crypto: Crypto["Service"],
   wire: Wire,
-  options: {
-    readonly publicKey: RsaPublicKey
-    readonly dc: number
-    readonly expiresIn?: number | undefined
-    readonly tampering?: Tampering | undefined
-  }
+  options: ExchangeOptions
 ) {
   const tampering = options.tampering ?? {}
   const resPq = yield* reqPq(crypto, wire, tampering.reqPq)
@@ -109,6 +111,18 @@ export const exchange = Effect.fnUntraced(function*(
   }
   const params = decodePrefix(MtprotoApi.server_DH_params_ok, answer)
   const aes = AuthKeyExchange.temporaryAesKey(crypto, { newNonce, serverNonce })
+  return { resPq, newNonce, params, aes }
+})
+
+/** Makes a key, as a client does. Fails with what came in place of an answer. */
+export const exchange = Effect.fnUntraced(function*(
+  crypto: Crypto["Service"],
+  wire: Wire,
+  options: ExchangeOptions
+) {
+  const tampering = options.tampering ?? {}
+  const { aes, newNonce, params, resPq } = yield* askDhParams(crypto, wire, options)
+  const { nonce, serverNonce } = resPq
   const opened = Result.getOrThrow(AuthKeyExchange.openInner(crypto, aes, params.encryptedAnswer))
   const server = TlCodec.decode(MtprotoApi.server_DH_inner_data)(opened)
   const secret = crypto.randomBytes(256)

@@ -123,11 +123,10 @@ const send = (
   if (Failure.isFailure(line)) return line
   // A repetition is relayed like any other message: that is how a peer's `decryptedMessageActionResend` is answered. Of
   // true duplicates the sequence numbers inside take care. Only the parts of a file are there no more than once.
-  const before = line.from.sent.get(request.randomId)
   if (request.data.length === 0) return Failure.badRequest("DATA_INVALID")
   if (request.data.length > world.limits.encryptedBytes) return Failure.badRequest("DATA_TOO_LONG")
   if (!World.hasRoom(world, line.recipient)) return Failure.floodWait(30)
-  let file = before?.file
+  let file = upload === undefined ? undefined : line.from.files.get(request.randomId)
   if (file === undefined && upload !== undefined) {
     const found = fileOf(call, upload)
     if (Failure.isFailure(found)) return found
@@ -147,7 +146,7 @@ const send = (
         file: file === undefined ? { _tag: "encryptedFileEmpty" } : describe(file, world.dcId)
       }
   )
-  Relay.remember(line.from, request.randomId, { date: now, file })
+  if (file !== undefined) Relay.remember(line.from, request.randomId, file)
   return sent(now, file, world.dcId)
 }
 
