@@ -33,7 +33,23 @@ export const document: Kind = {
   caption: (content) => content._ === "messageDocument" ? content.caption.text : undefined
 }
 
-/** Every other kind. TDLib does not look into the files of these, so any bytes will do. */
+/** A voice note: content that is opened, not only seen. */
+export const voiceNote: Kind = {
+  name: "voice note",
+  extension: "ogg",
+  input: (path, caption) => ({
+    _: "inputMessageVoiceNote",
+    voice_note: local(path),
+    duration: 2,
+    waveform: Buffer.from([1, 2, 3, 4, 5]).toString("base64"),
+    caption: text(caption)
+  }),
+  file: (content) => content._ === "messageVoiceNote" ? content.voice_note.voice : undefined,
+  hasCaption: true,
+  caption: (content) => content._ === "messageVoiceNote" ? content.caption.text : undefined
+}
+
+/** Every kind. TDLib does not look into the files of these, so any bytes will do. */
 export const kinds: ReadonlyArray<Kind> = [
   document,
   {
@@ -72,20 +88,7 @@ export const kinds: ReadonlyArray<Kind> = [
     hasCaption: true,
     caption: (content) => content._ === "messageAudio" ? content.caption.text : undefined
   },
-  {
-    name: "voice note",
-    extension: "ogg",
-    input: (path, caption) => ({
-      _: "inputMessageVoiceNote",
-      voice_note: local(path),
-      duration: 2,
-      waveform: Buffer.from([1, 2, 3, 4, 5]).toString("base64"),
-      caption: text(caption)
-    }),
-    file: (content) => content._ === "messageVoiceNote" ? content.voice_note.voice : undefined,
-    hasCaption: true,
-    caption: (content) => content._ === "messageVoiceNote" ? content.caption.text : undefined
-  },
+  voiceNote,
   {
     name: "video note",
     extension: "mp4",

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Libtdjson from "./Libtdjson.ts"
 import * as Namespace from "./Namespace.ts"
+import type * as Peer from "./Peer.ts"
 import * as Tdlib from "./Tdlib.ts"
 
 /** An account of the test server. */
@@ -28,6 +29,8 @@ export class World extends Context.Service<World, {
   readonly account: (firstName: string) => Effect.Effect<Account, TestServerError>
   /** Options of a TDLib client for an account; the same name opens the same files again. */
   readonly tdlib: (name: string, account: Account) => Effect.Effect<Tdlib.ClientOptions>
+  /** Options of one of us for an account; the same name is the same device again. */
+  readonly ours: (name: string, account: Account) => Peer.Options
 }>()("@effect-mtproto/interop-tdlib/World") {}
 
 const make = Effect.gen(function*() {
@@ -53,7 +56,14 @@ const make = Effect.gen(function*() {
         const folder = join(directory, name)
         yield* Effect.promise(() => mkdir(folder, { recursive: true }))
         return { name, directory: folder, phone: account.phone, code: account.code }
-      })
+      }),
+    ours: (name, account) => ({
+      name,
+      phone: account.phone,
+      code: account.code,
+      database: join(directory, `${name}.db`),
+      server: { host: "127.0.0.1", port: server.port, dc: server.dcId, key: server.publicKeyPem }
+    })
   })
 })
 

@@ -8,12 +8,32 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Checks from "./Checks.ts"
+import { absence } from "./scenarios/Absence.ts"
+import { actions } from "./scenarios/Actions.ts"
+import { closing } from "./scenarios/Closing.ts"
+import { gaps } from "./scenarios/Gaps.ts"
+import { places } from "./scenarios/Places.ts"
+import { rekey } from "./scenarios/Rekey.ts"
+import { roles } from "./scenarios/Roles.ts"
 import { serverFaults } from "./scenarios/ServerFaults.ts"
 import { serverFiles } from "./scenarios/ServerFiles.ts"
 import { tdlibPair } from "./scenarios/TdlibPair.ts"
+import { text } from "./scenarios/Text.ts"
 import * as World from "./World.ts"
 
-const scenarios = { pair: tdlibPair, faults: serverFaults, files: serverFiles }
+const scenarios = {
+  pair: tdlibPair,
+  faults: serverFaults,
+  files: serverFiles,
+  roles,
+  text,
+  actions,
+  places,
+  gaps,
+  rekey,
+  absence,
+  closing
+}
 
 const checks = Checks.make()
 

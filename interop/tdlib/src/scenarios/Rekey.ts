@@ -1,0 +1,122 @@
+/**
+ * Forward secrecy: the key of a chat changes under traffic, nothing is lost, the picture of the key stays.
+ *
+ * Every frame begins with the fingerprint of its key, so the changes are seen from outside of both programs.
+ */
+import * as Effect from "effect/Effect"
+import { check, ensure, equal, scenario } from "../Checks.ts"
+import * as OurChat from "../OurChat.ts"
+import * as Table from "../Table.ts"
+import * as TdChat from "../TdChat.ts"
+
+const numbered = (prefix: string, count: number): ReadonlyArray<string> =>
+  Array.from({ length: count }, (_, i) => `${prefix} ${i + 1}`)
+
+/** Both sides send `count` messages, one after the other; all must arrive in order. */
+const pingPong = Effect.fnUntraced(function*(chat: Table.Pairing, word: string, count: number) {
+  const there = numbered(`${word}, there`, count)
+  const back = numbered(`${word}, back`, count)
+  const atTdlib = chat.td.client.updates.mark()
+  const atOurs = chat.ours.peer.events.mark()
+  for (let i = 0; i < count; i++) {
+    yield* OurChat.sendText(chat.ours, there[i]!)
+    yield* TdChat.receiveText(chat.td, there[i]!)
+    yield* TdChat.submit(chat.td, TdChat.text(back[i]!))
+    yield* OurChat.receiveText(chat.ours, back[i]!)
+  }
+  yield* equal(TdChat.texts(chat.td, atTdlib), there, "texts at TDLib")
+  yield* equal(OurChat.texts(chat.ours, atOurs), back, "our texts")
+})
+
+/** Both sides send `count` messages at full speed, at the same time; all must arrive in order. */
+const flood = Effect.fnUntraced(function*(chat: Table.Pairing, word: string, count: number) {
+  const there = numbered(`${word}, there`, count)
+  const back = numbered(`${word}, back`, count)
+  const atTdlib = chat.td.client.updates.mark()
+  const atOurs = chat.ours.peer.events.mark()
+  yield* Effect.all([
+    Effect.forEach(there, (text) => OurChat.sendText(chat.ours, text), { discard: true }),
+    Effect.forEach(back, (text) => TdChat.submit(chat.td, TdChat.text(text)), { discard: true })
+  ], { concurrency: 2, discard: true })
+  yield* TdChat.receiveText(chat.td, there.at(-1)!, "30 seconds")
+  yield* OurChat.receiveText(chat.ours, back.at(-1)!, "30 seconds")
+  yield* equal(TdChat.texts(chat.td, atTdlib), there, "texts at TDLib")
+  yield* equal(OurChat.texts(chat.ours, atOurs), back, "our texts")
+})
+
+const fingerprints = (chat: Table.Pairing) => chat.ours.peer.tamper.fingerprints(chat.ours.id)
+
+const play = (name: string, chat: Table.Pairing) =>
+  Effect.gen(function*() {
+    const picture = yield* OurChat.keyHash(chat.ours)
+    yield* check(
+      `rekey, ${name}: a new key after more than 100 messages, one at a time`,
+      Effect.gen(function*() {
+        yield* pingPong(chat, "first hundred", 60)
+        const { incoming, outgoing } = fingerprints(chat)
+        yield* ensure(outgoing.length >= 2, `we used ${outgoing.length} keys`)
+        yield* ensure(incoming.length >= 2, `TDLib used ${incoming.length} keys`)
+      }),
+      "30 seconds"
+    )
+    yield* check(
+      `rekey, ${name}: many keys in a row under traffic from both sides`,
+      Effect.gen(function*() {
+        const before = fingerprints(chat).outgoing.length
+        yield* flood(chat, "flood", 300)
+        yield* flood(chat, "second flood", 300)
+        const after = fingerprints(chat).outgoing.length
+        yield* ensure(after - before >= 4, `only ${after - before} new keys for 1,200 messages`)
+      }),
+      "60 seconds"
+    )
+    yield* check(
+      `rekey, ${name}: both sides went through the same keys`,
+      Effect.gen(function*() {
+        // one more exchange, so that the last change has reached both sides
+        yield* pingPong(chat, "last", 3)
+        const { incoming, outgoing } = fingerprints(chat)
+        yield* equal(outgoing.at(-1), incoming.at(-1), "key in use")
+        yield* equal(outgoing, incoming, "keys")
+      })
+    )
+    yield* check(
+      `rekey, ${name}: no key came back`,
+      Effect.gen(function*() {
+        const { incoming, outgoing } = fingerprints(chat)
+        yield* equal(new Set(outgoing).size, outgoing.length, "our keys")
+        yield* equal(new Set(incoming).size, incoming.length, "TDLib's keys")
+      })
+    )
+    yield* check(
+      `rekey, ${name}: the picture is still the one of the first key`,
+      Effect.gen(function*() {
+        const now = yield* OurChat.keyHash(chat.ours)
+        yield* equal(now, picture, "our picture")
+        yield* equal(
+          (yield* TdChat.current(chat.td)).key_hash,
+          Buffer.from(picture).toString("base64"),
+          "TDLib's picture"
+        )
+      })
+    )
+    yield* check(
+      `rekey, ${name}: a message lost during the traffic is asked for across keys`,
+      Effect.gen(function*() {
+        chat.ours.peer.tamper.loseOutgoing(1)
+        chat.ours.peer.tamper.loseIncoming(1)
+        yield* flood(chat, "with losses", 80)
+      }),
+      "30 seconds"
+    )
+  })
+
+/** Changes of the key, with us in both roles. */
+export const rekey = scenario(
+  "rekey",
+  Effect.gen(function*() {
+    const table = yield* Table.Table
+    yield* play("TDLib created", yield* table.tdlibCreates())
+    yield* play("we created", yield* table.weCreate())
+  }).pipe(Effect.provide(Table.layer("rekey")))
+)
