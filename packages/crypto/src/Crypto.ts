@@ -66,8 +66,7 @@ export class Crypto extends Context.Service<Crypto, {
    *
    * The result is the packet of 24 bytes and the ciphertext, except that its
    * first 8 bytes are those of the hash that made the message key, which the
-   * caller replaces by the id of the key. The arguments are trusted to have these
-   * lengths where engines would not notice.
+   * caller replaces by the id of the key.
    */
   readonly messageEncrypt: (sharedKey: Uint8Array, plaintext: Uint8Array, x: 0 | 8) => Uint8Array
 

@@ -10,11 +10,13 @@
 import type { CryptoError } from "../CryptoError.ts"
 import { invalidArgument } from "../CryptoError.ts"
 
+type Quad = readonly [Int32Array, Int32Array, Int32Array, Int32Array]
+
 interface Tables {
   readonly sbox: Uint8Array
   readonly inverse: Uint8Array
-  readonly enc: ReadonlyArray<Int32Array>
-  readonly dec: ReadonlyArray<Int32Array>
+  readonly enc: Quad
+  readonly dec: Quad
 }
 
 let cached: Tables | undefined
@@ -34,8 +36,8 @@ const makeTables = (): Tables => {
   const mul = (a: number, b: number): number => a === 0 || b === 0 ? 0 : exp[log[a]! + log[b]!]!
   const sbox = new Uint8Array(256)
   const inverse = new Uint8Array(256)
-  const enc = [new Int32Array(256), new Int32Array(256), new Int32Array(256), new Int32Array(256)]
-  const dec = [new Int32Array(256), new Int32Array(256), new Int32Array(256), new Int32Array(256)]
+  const enc: Quad = [new Int32Array(256), new Int32Array(256), new Int32Array(256), new Int32Array(256)]
+  const dec: Quad = [new Int32Array(256), new Int32Array(256), new Int32Array(256), new Int32Array(256)]
   for (let i = 0; i < 256; i++) {
     const inv = i === 0 ? 0 : exp[255 - log[i]!]!
     const spread = inv * 0x101
@@ -93,8 +95,8 @@ const expandInverseKey = (key: Uint8Array): Int32Array => {
       const x = w[4 * (ROUNDS - round) + column]!
       out[4 * round + column] = round === 0 || round === ROUNDS
         ? x
-        : dec[0]![sbox[x & 255]!]! ^ dec[1]![sbox[(x >>> 8) & 255]!]! ^ dec[2]![sbox[(x >>> 16) & 255]!]! ^
-          dec[3]![sbox[x >>> 24]!]!
+        : dec[0][sbox[x & 255]!]! ^ dec[1][sbox[(x >>> 8) & 255]!]! ^ dec[2][sbox[(x >>> 16) & 255]!]! ^
+          dec[3][sbox[x >>> 24]!]!
     }
   }
   w.fill(0)
@@ -126,10 +128,7 @@ export const checkIge = (operation: string, data: Uint8Array, key: Uint8Array, i
 
 export const igeEncrypt = (data: Uint8Array, key: Uint8Array, iv: Uint8Array): Uint8Array => {
   checkIge("Crypto.aesIgeEncrypt", data, key, iv)
-  const { enc: [T0, T1, T2, T3], sbox: S } = tables() as unknown as {
-    readonly enc: readonly [Int32Array, Int32Array, Int32Array, Int32Array]
-    readonly sbox: Uint8Array
-  }
+  const { enc: [T0, T1, T2, T3], sbox: S } = tables()
   const k = expandKey(key)
   const w = toWords(data)
   const v = toWords(iv)
@@ -171,10 +170,7 @@ export const igeEncrypt = (data: Uint8Array, key: Uint8Array, iv: Uint8Array): U
 
 export const igeDecrypt = (data: Uint8Array, key: Uint8Array, iv: Uint8Array): Uint8Array => {
   checkIge("Crypto.aesIgeDecrypt", data, key, iv)
-  const { dec: [T0, T1, T2, T3], inverse: S } = tables() as unknown as {
-    readonly dec: readonly [Int32Array, Int32Array, Int32Array, Int32Array]
-    readonly inverse: Uint8Array
-  }
+  const { dec: [T0, T1, T2, T3], inverse: S } = tables()
   const k = expandInverseKey(key)
   const w = toWords(data)
   const v = toWords(iv)
@@ -226,58 +222,50 @@ const increment = (counter: Uint8Array): void => {
   }
 }
 
-/** A CTR stream over any block cipher that encrypts 16 bytes in place. */
-export const ctrStream = (
-  encryptBlock: (block: Uint8Array) => void,
-  iv: Uint8Array
-): (data: Uint8Array) => Uint8Array => {
+export const ctr = (key: Uint8Array, iv: Uint8Array): (data: Uint8Array) => Uint8Array => {
+  checkCtr(key, iv)
+  const k = expandKey(key)
   const counter = new Uint8Array(iv)
   const keystream = new Uint8Array(16)
+  const words = new Int32Array(keystream.buffer)
   let used = 16
   return (data) => {
     const out = new Uint8Array(data.length)
-    for (let i = 0; i < data.length; i++) {
+    for (let i = 0; i < data.length;) {
       if (used === 16) {
         keystream.set(counter)
-        encryptBlock(keystream)
+        encryptBlock(k, words)
         increment(counter)
         used = 0
       }
-      out[i] = data[i]! ^ keystream[used++]!
+      const n = Math.min(16 - used, data.length - i)
+      for (let j = 0; j < n; j++) out[i + j] = data[i + j]! ^ keystream[used + j]!
+      used += n
+      i += n
     }
     return out
   }
 }
 
-export const ctr = (key: Uint8Array, iv: Uint8Array): (data: Uint8Array) => Uint8Array => {
-  checkCtr(key, iv)
-  const k = expandKey(key)
-  const { enc, sbox } = tables()
-  return ctrStream((block) => encryptBlock(k, enc, sbox, block), iv)
-}
-
-const encryptBlock = (
-  k: Int32Array,
-  T: ReadonlyArray<Int32Array>,
-  S: Uint8Array,
-  block: Uint8Array
-): void => {
-  let s = toWords(block)
-  for (let i = 0; i < 4; i++) s[i]! ^= k[i]!
+/** One block in place. */
+const encryptBlock = (k: Int32Array, words: Int32Array): void => {
+  const { enc: [T0, T1, T2, T3], sbox: S } = tables()
+  let s0 = words[0]! ^ k[0]!, s1 = words[1]! ^ k[1]!, s2 = words[2]! ^ k[2]!, s3 = words[3]! ^ k[3]!
   for (let r = 4; r < 56; r += 4) {
-    const t = new Int32Array(4)
-    for (let i = 0; i < 4; i++) {
-      t[i] = T[0]![s[i]! & 255]! ^ T[1]![(s[(i + 1) & 3]! >>> 8) & 255]! ^ T[2]![(s[(i + 2) & 3]! >>> 16) & 255]! ^
-        T[3]![s[(i + 3) & 3]! >>> 24]! ^ k[r + i]!
-    }
-    s = t
+    const t0 = T0[s0 & 255]! ^ T1[(s1 >>> 8) & 255]! ^ T2[(s2 >>> 16) & 255]! ^ T3[s3 >>> 24]! ^ k[r]!
+    const t1 = T0[s1 & 255]! ^ T1[(s2 >>> 8) & 255]! ^ T2[(s3 >>> 16) & 255]! ^ T3[s0 >>> 24]! ^ k[r + 1]!
+    const t2 = T0[s2 & 255]! ^ T1[(s3 >>> 8) & 255]! ^ T2[(s0 >>> 16) & 255]! ^ T3[s1 >>> 24]! ^ k[r + 2]!
+    s3 = T0[s3 & 255]! ^ T1[(s0 >>> 8) & 255]! ^ T2[(s1 >>> 16) & 255]! ^ T3[s2 >>> 24]! ^ k[r + 3]!
+    s0 = t0
+    s1 = t1
+    s2 = t2
   }
-  for (let i = 0; i < 4; i++) {
-    const x = (S[s[i]! & 255]! | (S[(s[(i + 1) & 3]! >>> 8) & 255]! << 8) |
-      (S[(s[(i + 2) & 3]! >>> 16) & 255]! << 16) | (S[s[(i + 3) & 3]! >>> 24]! << 24)) ^ k[56 + i]!
-    block[4 * i] = x
-    block[4 * i + 1] = x >> 8
-    block[4 * i + 2] = x >> 16
-    block[4 * i + 3] = x >> 24
-  }
+  words[0] = (S[s0 & 255]! | (S[(s1 >>> 8) & 255]! << 8) | (S[(s2 >>> 16) & 255]! << 16) | (S[s3 >>> 24]! << 24)) ^
+    k[56]!
+  words[1] = (S[s1 & 255]! | (S[(s2 >>> 8) & 255]! << 8) | (S[(s3 >>> 16) & 255]! << 16) | (S[s0 >>> 24]! << 24)) ^
+    k[57]!
+  words[2] = (S[s2 & 255]! | (S[(s3 >>> 8) & 255]! << 8) | (S[(s0 >>> 16) & 255]! << 16) | (S[s1 >>> 24]! << 24)) ^
+    k[58]!
+  words[3] = (S[s3 & 255]! | (S[(s0 >>> 8) & 255]! << 8) | (S[(s1 >>> 16) & 255]! << 16) | (S[s2 >>> 24]! << 24)) ^
+    k[59]!
 }

@@ -321,7 +321,8 @@ export const cases: ReadonlyArray<Case> = [
       equal(`${length} bytes with overflow`, crc32(Bytes.concat(parts)), overflowed)
     }
   }),
-  sync("wrong lengths are refused", ({ aesCtr, aesIgeDecrypt, aesIgeEncrypt, randomBytes }) => {
+  sync("wrong lengths are refused", (crypto) => {
+    const { aesCtr, aesIgeDecrypt, aesIgeEncrypt, messageDecrypt, messageEncrypt, randomBytes } = crypto
     const block = new Uint8Array(16)
     const wide = new Uint8Array(32)
     for (const f of [aesIgeEncrypt, aesIgeDecrypt]) {
@@ -330,6 +331,13 @@ export const cases: ReadonlyArray<Case> = [
       throws("key", () => f(block, block, wide))
       throws("iv", () => f(block, wide, block))
     }
+    const shared = new Uint8Array(256)
+    throws("shared key", () => messageEncrypt(shared.subarray(1), block, 0))
+    throws("message", () => messageEncrypt(shared, new Uint8Array(20), 0))
+    throws("shared key", () => messageDecrypt(shared.subarray(1), new Uint8Array(40), 8))
+    throws("packet", () => messageDecrypt(shared, new Uint8Array(41), 8))
+    throws("short packet", () => messageDecrypt(shared, new Uint8Array(8), 8))
+    throws("long packet", () => messageDecrypt(shared, new Uint8Array(100_000), 8))
     throws("key", () => aesCtr(block, block))
     throws("iv", () => aesCtr(wide, wide))
     for (const length of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {

@@ -5,10 +5,9 @@
  * One instance serves one thread; every operation is synchronous, and overwrites
  * in the kernel's memory what it left of keys and data before it returns.
  */
-import { invalidArgument } from "../CryptoError.ts"
 import { checkIge } from "./aes.ts"
 import { plain, relaxed } from "./kernelBinary.ts"
-import { HEADER } from "./message.ts"
+import * as Message from "./message.ts"
 
 interface Exports {
   readonly memory: WebAssembly.Memory
@@ -227,10 +226,10 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
 
   const messageEncrypt: Kernel["messageEncrypt"] = (sharedKey, plaintext, x, engine) => {
     const length = plaintext.length
-    checkMessage("Crypto.messageEncrypt", sharedKey, length)
+    Message.check("Crypto.messageEncrypt", sharedKey, length)
     memory.set(sharedKey, SHARED)
     memory.set(plaintext, DATA)
-    const packet = new Uint8Array(HEADER + length)
+    const packet = new Uint8Array(Message.HEADER + length)
     hashMessage(length, x, engine, packet)
     for (let i = 0; i < 16; i++) memory[MSG_KEY + i] = packet[8 + i]!
     if (engine !== undefined && length >= engine.cbcThreshold) {
@@ -238,22 +237,22 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
       const encrypt = engine.cbc(memory.subarray(KEY, KEY + 32), memory.subarray(IV, IV + 16))
       startHistory(memory.subarray(IV + 16, IV + 32))
       pass(length, encrypt)
-      packet.set(memory.subarray(THIRD, THIRD + length), HEADER)
+      packet.set(memory.subarray(THIRD, THIRD + length), Message.HEADER)
       kernel.wipePasses(length)
     } else {
       kernel.encryptMessage(x, length)
-      packet.set(memory.subarray(DATA, DATA + length), HEADER)
+      packet.set(memory.subarray(DATA, DATA + length), Message.HEADER)
     }
     kernel.wipe(length)
     return packet
   }
 
   const messageDecrypt: Kernel["messageDecrypt"] = (sharedKey, packet, x, engine) => {
-    const length = packet.length - HEADER
-    checkMessage("Crypto.messageDecrypt", sharedKey, length)
+    const length = packet.length - Message.HEADER
+    Message.check("Crypto.messageDecrypt", sharedKey, length)
     memory.set(sharedKey, SHARED)
     for (let i = 0; i < 16; i++) memory[MSG_KEY + i] = packet[8 + i]!
-    memory.set(packet.subarray(HEADER), DATA)
+    memory.set(packet.subarray(Message.HEADER), DATA)
     kernel.decryptMessage(x, length)
     const plaintext = memory.slice(DATA, DATA + length)
     const large = new Uint8Array(32)
@@ -282,9 +281,4 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
       return factor === 0n ? undefined : factor
     }
   }
-}
-
-const checkMessage = (operation: string, sharedKey: Uint8Array, length: number): void => {
-  if (sharedKey.length !== 256) throw invalidArgument(operation, "the shared key must have 256 bytes")
-  if (length < 0 || length % 16 !== 0) throw invalidArgument(operation, "the message must be whole blocks of 16 bytes")
 }

@@ -3,14 +3,22 @@
  * engines that have nothing faster.
  */
 import type { Crypto } from "../Crypto.ts"
+import { invalidArgument } from "../CryptoError.ts"
 import * as MessageKey from "../MessageKey.ts"
 
 type Primitives = Pick<Crypto["Service"], "aesIgeDecrypt" | "aesIgeEncrypt" | "sha1" | "sha256">
 
 export const HEADER = 24
 
+/** Throws unless the key has its length and the message is whole blocks. */
+export const check = (operation: string, sharedKey: Uint8Array, length: number): void => {
+  if (sharedKey.length !== 256) throw invalidArgument(operation, "the shared key must have 256 bytes")
+  if (length < 0 || length % 16 !== 0) throw invalidArgument(operation, "the message must be whole blocks of 16 bytes")
+}
+
 export const make = (primitives: Primitives): Pick<Crypto["Service"], "messageDecrypt" | "messageEncrypt"> => ({
   messageEncrypt: (sharedKey, plaintext, x) => {
+    check("Crypto.messageEncrypt", sharedKey, plaintext.length)
     const large = MessageKey.computeLarge(primitives, sharedKey, plaintext, x)
     const aes = MessageKey.derive(primitives, sharedKey, large.subarray(8, HEADER), x)
     const encrypted = primitives.aesIgeEncrypt(plaintext, aes.key, aes.iv)
@@ -22,6 +30,7 @@ export const make = (primitives: Primitives): Pick<Crypto["Service"], "messageDe
     return packet
   },
   messageDecrypt: (sharedKey, packet, x) => {
+    check("Crypto.messageDecrypt", sharedKey, packet.length - HEADER)
     const aes = MessageKey.derive(primitives, sharedKey, packet.subarray(8, HEADER), x)
     const plaintext = primitives.aesIgeDecrypt(packet.subarray(HEADER), aes.key, aes.iv)
     aes.key.fill(0)
