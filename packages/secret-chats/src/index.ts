@@ -123,3 +123,39 @@ export * as SecretPeer from "./SecretPeer.ts"
  * @since 1.0.0
  */
 export * as SendPolicy from "./SendPolicy.ts"
+
+/**
+ * Sending an ordinary message: text, a place, a contact, a web page.
+ *
+ * It needs exactly `Crypto`, `Transport` and `SecretChatStore`; see `sendEncryptedService` for how programs share chats.
+ *
+ * @since 1.0.0
+ */
+export * from "./sendEncrypted.ts"
+
+/**
+ * The namesake program: give it a secret chat and a message; it serialises, encrypts, stores, sends, and answers with what
+ * the server said.
+ *
+ * It needs exactly `Crypto`, `Transport` and `SecretChatStore`, and shares its chats with every other program, and with the
+ * `SecretChats` layer, that was given the same store: messages of one chat keep one order, and concurrent sends share a
+ * commit.
+ *
+ * **Example** (Setting the self-destruct timer of a chat)
+ *
+ * ```ts
+ * import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
+ * import { sendEncryptedService } from "@effect-mtproto/secret-chats/sendEncryptedService"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const outcome = yield* sendEncryptedService(-147286699, DecryptedMessage.setMessageTtl(60))
+ *   yield* Effect.log(outcome)
+ * }).pipe(
+ *   Effect.catchTag("EncryptionDeclined", () => Effect.log("The other side does not want this chat"))
+ * )
+ * ```
+ *
+ * @since 1.0.0
+ */
+export * from "./sendEncryptedService.ts"

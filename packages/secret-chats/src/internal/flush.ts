@@ -244,19 +244,19 @@ const taken = (engine: Engine, actor: Actor, perform: Perform, entry: OutboxEntr
     const { chatId } = actor
     const { date, file } = answer
     if (actor.unsent.get(record.index)?.record.revision === record.revision) actor.unsent.delete(record.index)
-    tell(
-      actor,
-      record.index,
-      Result.succeed({
-        _tag: file === undefined ? "messages.sentEncryptedMessage" : "messages.sentEncryptedFile",
-        chatId,
-        randomId: record.randomId,
-        index: record.index,
-        date,
-        ...(file === undefined ? {} : { file })
-      })
+    const outcome: Outcome = {
+      _tag: file === undefined ? "messages.sentEncryptedMessage" : "messages.sentEncryptedFile",
+      chatId,
+      randomId: record.randomId,
+      index: record.index,
+      date,
+      ...(file === undefined ? {} : { file })
+    }
+    // Whoever hears of it may close the store in the same instant.
+    return Effect.andThen(
+      enqueue(engine, perform, chatId, { lazy: true, run: (work) => work.taken(record, date) }),
+      Effect.sync(() => tell(actor, record.index, Result.succeed(outcome)))
     )
-    return enqueue(engine, perform, chatId, { lazy: true, run: (work) => work.taken(record, date) })
   })
 
 /** Waits, unless something new is to be sent. */

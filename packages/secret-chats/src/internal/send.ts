@@ -100,7 +100,7 @@ export const sendStream = (
     const chatId = yield* Effect.fromResult(chatIdOf(peer))
     const crypto = yield* Crypto
     const engine = yield* theEngine
-    const ttl = draft._tag === "decryptedMessage" && draft.ttl === undefined
+    const ttl = draft?._tag === "decryptedMessage" && draft.ttl === undefined
       ? Machine.ttl(yield* stateOf(engine, perform, actorOf(engine, chatId)))
       : 0
     const content = yield* Effect.fromResult(complete(draft, crypto, ttl))

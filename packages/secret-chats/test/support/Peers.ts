@@ -104,6 +104,9 @@ export const pair = Effect.fnUntraced(function*(
       bob.chats.awaitReady(chatId)
     )
   ], { concurrency: 2 })
+  // Both sides announce their layer by themselves; what a test provokes should hit what the test sends.
+  yield* eventually(() => relay.calls("messages.sendEncryptedService").length === 2, "the layers")
+  yield* settle
   return { relay, alice, bob, aliceDevice, bobDevice, chatId }
 })
 

@@ -69,9 +69,17 @@ export class Relay {
     return device
   }
 
+  /** While set, no call reaches the server. */
+  down: Transport.TransportErrorReason | undefined
+
   /** The next calls of a method. */
   fail(method: string, ...faults: ReadonlyArray<Fault>): void {
     this.faults.set(method, [...this.faults.get(method) ?? [], ...faults])
+  }
+
+  /** Faults that no call has met yet. */
+  faultsLeft(method: string): number {
+    return this.faults.get(method)?.length ?? 0
   }
 
   calls(method: string, device?: Device): ReadonlyArray<Api.AnyRequest> {
@@ -149,8 +157,9 @@ export class Relay {
       // An answer takes its way, however short.
       yield* Effect.yieldNow
       if (fault?.after !== undefined) yield* Deferred.await(fault.after)
-      if (fault?.transport !== undefined) {
-        return yield* new Transport.TransportError({ reason: fault.transport, detail: "The network is down" })
+      const reason = this.down ?? fault?.transport
+      if (reason !== undefined) {
+        return yield* new Transport.TransportError({ reason, detail: "The network is down" })
       }
       const said = fault?.type === undefined
         ? this.execute(device, request)
