@@ -58,7 +58,8 @@ export class TlReader {
   readonly end: number
   readonly maxDepth: number
   private readonly start: number
-  private depth: number
+  /** How many levels are open. */
+  depth: number
 
   constructor(buffer: Uint8Array, options?: {
     /** First byte to read; 0 if absent. */
@@ -214,10 +215,10 @@ export class TlReader {
     this.depth--
   }
 
-  /** Goes back to an earlier position, at the outermost level. */
-  rewind(position: number): void {
+  /** Goes back to an earlier position. */
+  rewind(position: number, depth = 0): void {
     this.position = position
-    this.depth = 0
+    this.depth = depth
   }
 
   /** Fails unless all bytes have been read. */

@@ -55,7 +55,8 @@ export class TlWriter {
   private position: number
   /** The end of the buffer, or of what one value may take. */
   private limit: number
-  private depth: number
+  /** How many levels are open. */
+  depth: number
   readonly maxSize: number
   readonly maxDepth: number
 
@@ -101,10 +102,10 @@ export class TlWriter {
     return buffer.slice(start, position)
   }
 
-  /** Forgets what has been written since the last `take`, or since `length` was what is given. */
-  reset(length = 0): void {
+  /** Forgets what has been written since the last `take`, or since `length` and `depth` were what is given. */
+  reset(length = 0, depth = 0): void {
     this.position = this.start + length
-    this.depth = 0
+    this.depth = depth
   }
 
   /** Writes a constructor id, or any other word that needs no check. */

@@ -19,7 +19,7 @@ export const Abridged: Framing = {
   obfuscationTag: Uint8Array.of(0xef, 0xef, 0xef, 0xef),
   encoder: () => ({
     packet,
-    quickAck: (token) => wordBytes(token | 0x80000000).reverse(),
+    quickAck: (token) => wordBytes(token | 0x80000000).toReversed(),
     transportError: (code) => packet(wordBytes(code))
   }),
   decoder: ({ maxLength = defaultMaxLength, side }) =>

@@ -157,7 +157,7 @@ const streams = (header: Uint8Array, aesCtr: AesCtr, proxy: Proxy | undefined) =
     return aesCtr(proxy === undefined ? key : proxy.sha256(concat(key, proxy.secret)), bytes.slice(32, 48))
   }
   const straight = header.slice(8, 56)
-  return { straight: make(straight), reversed: make(Uint8Array.from(straight).reverse()) }
+  return { straight: make(straight), reversed: make(straight.toReversed()) }
 }
 
 const concat = (a: Uint8Array, b: Uint8Array): Uint8Array => {

@@ -2,6 +2,7 @@
 import { TlError } from "../TlError.ts"
 import { TlReader } from "../TlReader.ts"
 import { TlWriter } from "../TlWriter.ts"
+import { describe } from "./describe.ts"
 import { emitUnit } from "./emit.ts"
 import * as Interpret from "./interpret.ts"
 import type { Layout } from "./layout.ts"
@@ -21,60 +22,67 @@ interface Compiled {
 /** How codecs are made of layouts. */
 export type Mode = "source" | "closures"
 
-const generate = (layout: Layout): Compiled => new Function(emitUnit(layout))() as Compiled
+// Becomes true at the first refusal, so that a browser reports one violation of its policy and not one per schema.
+let forbidden = false
 
-/** A Content-Security-Policy without `unsafe-eval` and some runtimes forbid code generation. */
-export const detectMode = (): Mode => {
+// A Content-Security-Policy without `unsafe-eval`, and some runtimes, forbid code generation.
+const generate = (layout: Layout): Compiled | undefined => {
+  if (forbidden) return undefined
+  const source = emitUnit(layout)
   try {
-    return new Function("return 1")() === 1 ? "source" : "closures"
+    return new Function(source)() as Compiled
   } catch {
-    return "closures"
+    forbidden = true
+    return undefined
   }
 }
-
-let detected: Mode | undefined
 
 /** Compiles on first use. Errors of the generated code, which does not know where it is, are told by the closures. */
 export const fromLayout = (layout: Layout, mode?: Mode): Codec => {
   let fast: Compiled | undefined
   let slow: Compiled | undefined
   const interpreter = () => slow ??= Interpret.make(layout)
-  const compile = () => fast = (mode ?? (detected ??= detectMode())) === "source" ? generate(layout) : interpreter()
+  const compile = () => fast = (mode === "closures" ? undefined : generate(layout)) ?? interpreter()
 
-  const tellRead = (e: unknown, r: TlReader, start: number): never =>
+  const tellRead = (e: unknown, r: TlReader, start: number, depth: number): never =>
     diagnose(e, () => {
-      r.rewind(start)
+      r.rewind(start, depth)
       interpreter().read(r)
     })
-  const tellWrite = (e: unknown, w: TlWriter, start: number, value: unknown): never =>
-    diagnose(e, () => {
-      w.reset(start)
-      interpreter().write(w, value)
-    })
+  const tellWrite = (e: unknown, w: TlWriter, start: number, depth: number, value: unknown): never => {
+    try {
+      return diagnose(e, () => {
+        w.reset(start, depth)
+        interpreter().write(w, value)
+      })
+    } finally {
+      w.reset(start, depth)
+    }
+  }
   return {
     read: (r) => {
-      const start = r.position
+      const { depth, position } = r
       try {
         return (fast ?? compile()).read(r)
       } catch (e) {
-        return tellRead(e, r, start)
+        return tellRead(e, r, position, depth)
       }
     },
     write: (w, value) => {
-      const start = w.length
+      const { depth, length } = w
       try {
         ;(fast ?? compile()).write(w, value)
       } catch (e) {
-        tellWrite(e, w, start, value)
+        tellWrite(e, w, length, depth, value)
       }
     },
     decode: (bytes) => {
-      const r = new TlReader(bytes)
+      const r = new TlReader(bytes instanceof Uint8Array ? bytes : refuseBytes(bytes))
       let value: unknown
       try {
         value = (fast ?? compile()).read(r)
       } catch (e) {
-        tellRead(e, r, 0)
+        tellRead(e, r, 0, 0)
       }
       r.finish()
       return value
@@ -87,9 +95,8 @@ export const fromLayout = (layout: Layout, mode?: Mode): Codec => {
         ;(fast ?? compile()).write(w, value)
       } catch (e) {
         try {
-          tellWrite(e, w, 0, value)
+          tellWrite(e, w, 0, 0, value)
         } finally {
-          w.reset()
           idle = w
         }
       }
@@ -98,6 +105,16 @@ export const fromLayout = (layout: Layout, mode?: Mode): Codec => {
       return bytes
     }
   }
+}
+
+const refuseBytes = (value: unknown): never => {
+  throw new TlError({
+    reason: "InvalidValue",
+    path: [],
+    offset: 0,
+    expected: "bytes (a Uint8Array)",
+    found: describe(value)
+  })
 }
 
 // Encoding is synchronous, so one writer serves all.
