@@ -151,14 +151,19 @@ export class Draft {
 
   /**
    * Replaces the content of an unacknowledged message by its own deletion: same
-   * numbers, same random id, the present key; no file, no notification.
+   * numbers, same random id, the key it was made with; no file, no notification.
+   *
+   * The key matters: the peer gives up the old key when it sees the new one in
+   * order. A message from before the switch that came back under the new key would
+   * make it do so while others under the old key are still missing. (TDLib takes
+   * the present key.)
    */
   replace(record: Outbox.OutboxRecord): void {
     const replaced = Outbox.replace(this.state.outbox, record)
     this.write({
       _tag: "Seal",
       record: replaced.record,
-      key: this.state.keys!.current,
+      key: Keys.writing(this.state.keys!, record.index),
       ...Sequence.toWire(this.state.role, { inIndex: record.inIndex, outIndex: record.index }),
       content: Content.selfDelete(record.randomId),
       via: "message",

@@ -13,7 +13,8 @@
  *   the chat when asked for more than 1000 at once; the rest is asked for when
  *   that has come.
  * - An unanswered request is repeated, {@link RETRY_DELAYS} after the last, and
- *   then no more. The hole stays; everything behind it stays stored.
+ *   then no more until the peer shows that it is alive by sending something new.
+ *   The hole stays; everything behind it stays stored.
  *
  * @since 1.0.0
  */
@@ -261,6 +262,18 @@ export const missing = (inbox: Inbox, myIn: number): { readonly from: number; re
   const next = inbox.pending[0]?.index ?? inbox.seen
   return next <= myIn ? undefined : { from: myIn, to: next - 1 }
 }
+
+/**
+ * The peer is alive: it has sent something new. If the hole has been given up,
+ * it is asked for again, as often as the first time.
+ *
+ * @since 1.0.0
+ * @category transitions
+ */
+export const revive = (inbox: Inbox, now: number): Inbox =>
+  inbox.hole === undefined || inbox.hole.retryAt !== undefined
+    ? inbox
+    : { ...inbox, hole: { ...inbox.hole, attempts: 1, ...delayed(now, 1) } }
 
 /**
  * Whether to send a Resend now, and for what. Called at the end of every step,

@@ -58,6 +58,21 @@ export const ChatKey = Schema.Struct({
 export interface ChatKey extends Schema.Schema.Type<typeof ChatKey> {}
 
 /**
+ * The key before the present one. Our messages with an index below `before` were
+ * written with it.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export const PreviousKey = Schema.Struct({ ...ChatKey.fields, before: Schema.Int })
+
+/**
+ * @since 1.0.0
+ * @category models
+ */
+export interface PreviousKey extends Schema.Schema.Type<typeof PreviousKey> {}
+
+/**
  * Where a key exchange stands (core.telegram.org/api/end-to-end/pfs).
  *
  * ```
@@ -101,8 +116,8 @@ export type Exchange = typeof Exchange.Type
 export const Keys = Schema.Struct({
   /** The key we write with. */
   current: ChatKey,
-  /** The key before it, while the peer may still write with it. */
-  previous: Schema.optionalKey(ChatKey),
+  /** The key before it, until neither side can need it. */
+  previous: Schema.optionalKey(PreviousKey),
   exchange: Exchange,
   /** Messages sent and received since `since`. */
   uses: Schema.Int,
@@ -143,6 +158,15 @@ export const reading = (keys: Keys): ReadonlyArray<ChatKey> => {
   if (keys.exchange._tag === "Answered") list.push(keys.exchange.key)
   return list
 }
+
+/**
+ * The key that our message `index` is written with, if it is written again.
+ *
+ * @since 1.0.0
+ * @category queries
+ */
+export const writing = (keys: Keys, index: number): ChatKey =>
+  keys.previous !== undefined && index < keys.previous.before ? keys.previous : keys.current
 
 /**
  * Every secret in it, to be overwritten when the chat is closed.

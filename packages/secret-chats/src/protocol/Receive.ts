@@ -90,7 +90,8 @@ const wait = (d: Draft, message: Numbered, input: Extract<Input, { _tag: "Receiv
     ...(input.file === undefined ? {} : { file: input.file }),
     spent: action?._tag === "decryptedMessageActionResend"
   }
-  const { evicted, held, inbox } = Inbox.hold(Inbox.see(d.state.inbox, message.outIndex), pending)
+  const alive = Inbox.revive(d.state.inbox, d.now)
+  const { evicted, held, inbox } = Inbox.hold(Inbox.see(alive, message.outIndex), pending)
   d.update({ inbox })
   for (const index of evicted) d.write({ _tag: "Release", index })
   if (held) d.write({ _tag: "Hold", pending })

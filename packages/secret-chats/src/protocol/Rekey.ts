@@ -8,9 +8,19 @@
  *                                                    B writes the new key from here
  * ```
  *
- * All three are written with the old key. Each side keeps the old one to read
- * with until the first message *in order* under the new one: then every earlier
- * message has been processed, so nothing can need it, and it is overwritten.
+ * All three are written with the old key. Each side keeps it until a message *in
+ * order* under the new key acknowledges everything that this side has written
+ * with the old one. Then
+ *
+ * - whoever wrote it had seen our last message under the old key, so it was made
+ *   after the switch, and so is everything after it: nothing under the old key can
+ *   come any more;
+ * - none of ours can be asked for again, or has to be replaced under the old key;
+ *
+ * nothing can need it, and it is overwritten. (TDLib takes any message in order
+ * under the new key. That is too early if it replaces an older one in its slot,
+ * and others before the switch are still missing.)
+ *
  * Until then no new exchange is started; TDLib closes the chat of a peer that
  * does. So each side says something under the new key at once (Noop, if nothing
  * else): neither has to keep the old key until the other happens to write.
@@ -71,8 +81,8 @@ const abandon = (d: Draft, reason: Extract<Event, { _tag: "RekeyAbandoned" }>["r
 
 /** The new key is in use from here; the old one is kept for reading. */
 const swap = (d: Draft, next: Keys.ChatKey, startedBy: "me" | "peer"): void => {
-  const previous = d.state.keys!.current
-  d.update({ keys: { ...Keys.initial(next, d.now), previous } })
+  const { current } = d.state.keys!
+  d.update({ keys: { ...Keys.initial(next, d.now), previous: { ...current, before: d.state.sequence.myOut } } })
   d.silentSinceSwap = true
   d.emit({ _tag: "Rekeyed", startedBy, date: d.date })
 }
@@ -314,14 +324,15 @@ const decline = (d: Draft, exchangeId: bigint): void => {
 }
 
 /**
- * A message of the peer under `key` was processed in order.
+ * A message of the peer under `key` was processed in order; what it acknowledges
+ * is acknowledged.
  *
  * @since 1.0.0
  * @category transitions
  */
 export const used = (d: Draft, key: bigint): void => {
   const { previous, ...keys } = d.state.keys!
-  const done = previous !== undefined && key === keys.current.fingerprint
+  const done = previous !== undefined && key === keys.current.fingerprint && d.state.sequence.hisIn >= previous.before
   if (done) d.wipe(previous.bytes)
   d.update({
     keys: { ...keys, ...(previous === undefined || done ? {} : { previous }), uses: keys.uses + 1 }

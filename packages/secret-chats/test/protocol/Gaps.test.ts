@@ -103,6 +103,13 @@ describe.each(roles)("asking for what is missing, as %s", (role) => {
     assert.strictEqual(Machine.nextWake(state), undefined)
     assert.deepStrictEqual(said(step(state, { _tag: "Tick" }, now + 1e9)), [])
     assert.strictEqual(state.phase._tag, "Ready")
+    // what is known already is no sign of life, something new is
+    const known = arrive(state, 3, now + 1e9)
+    assert.strictEqual(Machine.nextWake(known.state), undefined)
+    const fresh = arrive(known.state, 9, now + 1e9)
+    assert.deepStrictEqual(said(fresh), [])
+    assert.strictEqual(Machine.nextWake(fresh.state), now + 1e9 + Inbox.RETRY_DELAYS[0]!)
+    assert.deepStrictEqual(said(step(fresh.state, { _tag: "Tick" }, now + 2e9)), ["Resend"])
   })
 
   it("an answer that is under way puts the repetition off", () => {

@@ -119,7 +119,7 @@ describe("when an exchange is due", () => {
       ["7 days, used", { uses: 1, since: NOW }, NOW + Rekey.AGE, false],
       ["more than 7 days, used", { uses: 1, since: NOW }, NOW + Rekey.AGE + 1, true],
       ["more than 7 days, never used", { uses: 0, since: NOW }, NOW + 10 * Rekey.AGE, false],
-      ["old key still kept", { uses: 500, previous: next }, NOW, false],
+      ["old key still kept", { uses: 500, previous: { ...next, before: 9 } }, NOW, false],
       ["one under way", { uses: 500, exchange: { _tag: "Starting", exchangeId: 1n } }, NOW, false]
     ] as const
   )("%s", (_, more, now, due) => {
@@ -204,6 +204,13 @@ describe("the side that starts", () => {
         [next.fingerprint, state.keys!.current.fingerprint]
       )
       assert.deepStrictEqual(stepped.events, [{ _tag: "Rekeyed", startedBy: "me", date: NOW / 1000 }])
+      // the old one until the peer has seen CommitKey
+      const commit = seals[0]!.record.index
+      assert.strictEqual(stepped.state.keys!.previous!.before, commit + 1)
+      const under = (inIndex: number) =>
+        receive(stepped.state, text(75n), { key: next.fingerprint, inIndex }).state.keys!.previous
+      assert.isDefined(under(commit))
+      assert.isUndefined(under(commit + 1))
       // exponent wiped, no key wiped
       assert.strictEqual(of(stepped, "Wipe").length, 1)
     })
@@ -310,23 +317,43 @@ describe("the side that answers", () => {
     assert.strictEqual(one(filled, "Seal").key.fingerprint, next.fingerprint)
   })
 
-  it("7: the first message in order under the new key ends the old one", () => {
+  // NotifyLayer and AcceptKey are written with the old key: the first two of ours
+  it("7: a message in order under the new key, after all of ours under the old: the old one ends", () => {
     const before = switched().state
-    const old = before.keys!.previous!
-    const under = receive(before, text(71n), { key: next.fingerprint })
+    assert.strictEqual(before.keys!.previous!.before, 2)
+    const under = receive(before, text(71n), { key: next.fingerprint, inIndex: 2 })
     assert.strictEqual(under.state.keys!.previous, undefined)
-    assert.deepStrictEqual(of(under, "Wipe").map((w) => w.bytes), [old.bytes])
+    assert.deepStrictEqual(of(under, "Wipe").map((w) => w.bytes), [before.keys!.previous!.bytes])
   })
 
-  it("7: one under the old key does not, nor one that is ahead", () => {
+  it("7: one that has not seen all of ours does not end it, nor one under the old key, nor one that is ahead", () => {
     const before = switched().state
     const old = before.keys!.previous!.fingerprint
-    assert.isDefined(receive(before, text(72n), { key: old }).state.keys!.previous)
-    const ahead = step(before, fromPeerAt(before, before.sequence.myIn + 1, text(73n), next.fingerprint))
+    assert.isDefined(receive(before, text(72n), { key: next.fingerprint, inIndex: 1 }).state.keys!.previous)
+    assert.isDefined(receive(before, text(72n), { key: old, inIndex: 2 }).state.keys!.previous)
+    const ahead = step(
+      before,
+      fromPeer(before, { index: before.sequence.myIn + 1, inIndex: 2, content: text(73n), key: next.fingerprint })
+    )
     assert.isDefined(ahead.state.keys!.previous)
     // when its turn comes it does
     const turn = receive(ahead.state, text(74n), { key: old })
     assert.strictEqual(turn.state.keys!.previous, undefined)
+  })
+
+  it("a deletion in the slot of a message from before the switch is written with the old key", () => {
+    // the peer would give up the old key at it, with others under the old key still missing
+    let { state } = answered()
+    state = send(state, text(60n)).state
+    state = receive(state, commitKey(5n)).state
+    state = send(state, text(61n)).state
+    const old = state.keys!.previous!.fingerprint
+    const deletion = send(state, action({ _tag: "decryptedMessageActionDeleteMessages", randomIds: [60n, 61n] }))
+    assert.deepStrictEqual(of(deletion, "Seal").map((s) => [s.record.index, s.key.fingerprint]), [
+      [2, old],
+      [4, next.fingerprint],
+      [5, next.fingerprint]
+    ])
   })
 
   it("a value out of range: AbortKey, the chat lives, no attempt at once", () => {
@@ -363,7 +390,7 @@ describe("RequestKey in each state", () => {
   })
 
   it("Idle, old key kept, but the request itself ends it: answered", () => {
-    const stepped = receive(switched().state, requestKey(6n), { key: next.fingerprint })
+    const stepped = receive(switched().state, requestKey(6n), { key: next.fingerprint, inIndex: 2 })
     assert.strictEqual(exchange(stepped.state)._tag, "Answering")
   })
 
