@@ -169,7 +169,7 @@ export class TlWriter {
     if (chars > maxBytesLength) this.fail("LimitExceeded", "less than 2^24 bytes", `${chars} characters`)
     let p = this.position
     // A UTF-16 unit takes at most three bytes; only long strings, and the last ones of a buffer, are worth counting.
-    const room = 8 + (chars > 1024 ? utf8Length(value) : chars * 3)
+    const room = 8 + (chars > 5000 ? utf8Length(value) : chars * 3)
     if (p + room > this.limit) p = this.grow(bytesSize(utf8Length(value)))
     const b = this.buffer
     if (chars < 254) {

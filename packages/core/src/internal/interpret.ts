@@ -104,26 +104,46 @@ const boxed = (c: ConstructorLayout, read: Read): Read => (r, path) => {
   return value
 }
 
-const readConstructor = (c: ConstructorLayout, reads: ReadonlyArray<Read | undefined>): Read => (r, path) => {
-  const value: Record<string, unknown> = { _tag: c.tag }
-  const words = new Map<string, number>()
-  for (let i = 0; i < c.fields.length; i++) {
-    const f = c.fields[i]!
-    if (f._tag === "flags") {
-      path.push(f.name)
-      words.set(f.name, r.int())
-      path.pop()
-    } else if (f.flag !== undefined && (words.get(f.flag.word)! >>> f.flag.bit & 1) === 0) {
-      continue
-    } else if (f._tag === "true") {
-      value[f.key] = true
-    } else {
-      path.push(f.key)
-      value[f.key] = reads[i]!(r, path)
+const readConstructor = (c: ConstructorLayout, reads: ReadonlyArray<Read | undefined>): Read => {
+  const steps = stepsOf(c)
+  return (r, path) => {
+    const value: Record<string, unknown> = { _tag: c.tag }
+    const words: Array<number> = []
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i]!
+      if (step.word !== -1 && (words[step.word]! & step.mask) === 0) continue
+      if (step.kind === "true") {
+        value[step.key] = true
+        continue
+      }
+      path.push(step.key)
+      if (step.kind === "flags") words.push(r.int())
+      else value[step.key] = reads[i]!(r, path)
       path.pop()
     }
+    return value
   }
-  return value
+}
+
+interface Step {
+  readonly kind: FieldLayout["_tag"]
+  readonly key: string
+  /** Which of the flags words says whether the field is there; -1 if it always is. */
+  readonly word: number
+  readonly mask: number
+}
+
+const stepsOf = (c: ConstructorLayout): ReadonlyArray<Step> => {
+  const words = c.fields.filter((f) => f._tag === "flags").map((f) => f.name)
+  return c.fields.map((f) => {
+    const flag = f._tag === "flags" ? undefined : f.flag
+    return {
+      kind: f._tag,
+      key: f._tag === "flags" ? f.name : f.key,
+      word: flag === undefined ? -1 : words.indexOf(flag.word),
+      mask: flag === undefined ? 0 : 1 << flag.bit
+    }
+  })
 }
 
 // ----- writing
@@ -196,28 +216,25 @@ const writeUnion = (layout: UnionLayout): Write => {
   }
 }
 
-const writeConstructor =
-  (c: ConstructorLayout, writes: ReadonlyArray<Write | undefined>): Write => (w, value, path) => {
+const writeConstructor = (c: ConstructorLayout, writes: ReadonlyArray<Write | undefined>): Write => {
+  const steps = stepsOf(c)
+  const conditional = steps.filter((s) => s.word !== -1)
+  return (w, value, path) => {
     if (typeof value !== "object" || value === null || value._tag !== c.tag) w.unknown(c.tag, value)
-    const words = new Map<string, number>()
-    for (const f of c.fields) {
-      if (f._tag !== "flags") continue
-      let word = 0
-      for (const g of c.fields) {
-        if (g._tag !== "flags" && g.flag?.word === f.name && isSet(g, value)) word |= 1 << g.flag.bit
-      }
-      words.set(f.name, word)
+    const words: Array<number> = []
+    for (const { key, kind, mask, word } of conditional) {
+      const isSet = kind === "true" ? value[key] === true : value[key] !== undefined
+      words[word] = (words[word] ?? 0) | (isSet ? mask : 0)
     }
-    for (let i = 0; i < c.fields.length; i++) {
-      const f = c.fields[i]!
-      if (f._tag === "flags") w.id(words.get(f.name)!)
-      else if (f._tag === "value" && (f.flag === undefined || (words.get(f.flag.word)! >>> f.flag.bit & 1) === 1)) {
-        path.push(f.key)
-        writes[i]!(w, value[f.key], path)
+    let next = 0
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i]!
+      if (step.kind === "flags") w.id(words[next++] ?? 0)
+      else if (step.kind === "value" && (step.word === -1 || (words[step.word]! & step.mask) !== 0)) {
+        path.push(step.key)
+        writes[i]!(w, value[step.key], path)
         path.pop()
       }
     }
   }
-
-const isSet = (f: FieldLayout, value: any): boolean =>
-  f._tag === "true" ? value[f.key] === true : f._tag === "value" && value[f.key] !== undefined
+}
