@@ -100,7 +100,7 @@ describe("what was damaged", () => {
 })
 
 describe("schemas", () => {
-  it("give the same bytes and values as the generated code", () => {
+  it("give the same bytes and values as the generated code", { timeout: 60_000 }, () => {
     const values = new Values(5)
     for (const [name, members] of ApiSchema.types()) {
       const generated = typeOf(name)

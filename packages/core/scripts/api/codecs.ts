@@ -235,7 +235,8 @@ class Emitter {
     const read: Array<string> = []
     if (constructors.length === 1) {
       const c = constructors[0]!
-      read.push(`  r.expect(${word(c.id)}, ${JSON.stringify(c.name)})`)
+      // The refusal is a value, so that it can be told where it stands (see apiLocate.ts).
+      read.push("  const id = r.int()", `  if (id !== ${word(c.id)}) return r.unknown(${JSON.stringify(type)}, id)`)
       if (recursive) {
         out.push(...this.constructorReader(c))
         read.push("  r.enter()", `  const v = ${readerOf(c)}(r)`, "  r.leave()", "  return v")

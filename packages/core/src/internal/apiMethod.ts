@@ -9,6 +9,7 @@ import type { TlCodec } from "../TlCodec.ts"
 import { isTlError, TlError } from "../TlError.ts"
 import { TlReader } from "../TlReader.ts"
 import { TlWriter } from "../TlWriter.ts"
+import { locate } from "./apiLocate.ts"
 
 // ----- codecs
 
@@ -79,7 +80,14 @@ const located = <A>(error: TlError, write: Write<A>, value: A): TlError => {
 
 const decode = <A>(read: Read<A>, bytes: Uint8Array): A => {
   const reader = new TlReader(bytes)
-  const value = read(reader)
+  let value: A
+  try {
+    value = read(reader)
+  } catch (error) {
+    if (!isTlError(error)) throw error
+    const { expected, found, offset, reason } = error
+    throw new TlError({ reason, path: locate(read, bytes), offset, expected, found })
+  }
   reader.finish()
   return value
 }

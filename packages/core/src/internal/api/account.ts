@@ -17,7 +17,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readPrivacyRules(r: TlReader): t$account.PrivacyRules {
-  r.expect(1352683077, "account.privacyRules")
+  const id = r.int()
+  if (id !== 1352683077) return r.unknown("account.PrivacyRules", id)
   return { _tag: "account.privacyRules", rules: c$root.readVectorPrivacyRule(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writePrivacyRules(w: TlWriter, v: t$account.PrivacyRules): void {
@@ -29,7 +30,8 @@ export function writePrivacyRules(w: TlWriter, v: t$account.PrivacyRules): void 
 }
 
 export function readAuthorizations(r: TlReader): t$account.Authorizations {
-  r.expect(1275039392, "account.authorizations")
+  const id = r.int()
+  if (id !== 1275039392) return r.unknown("account.Authorizations", id)
   return { _tag: "account.authorizations", authorizationTtlDays: r.int(), authorizations: c$root.readVectorAuthorization(r) }
 }
 export function writeAuthorizations(w: TlWriter, v: t$account.Authorizations): void {
@@ -40,7 +42,8 @@ export function writeAuthorizations(w: TlWriter, v: t$account.Authorizations): v
 }
 
 export function readPassword(r: TlReader): t$account.Password {
-  r.expect(-1787080453, "account.password")
+  const id = r.int()
+  if (id !== -1787080453) return r.unknown("account.Password", id)
   const flags = r.int()
   const _currentAlgo = flags & 4 ? c$root.readPasswordKdfAlgo(r) : undefined
   const _srpB = flags & 4 ? r.bytes() : undefined
@@ -83,7 +86,8 @@ export function writePassword(w: TlWriter, v: t$account.Password): void {
 }
 
 export function readPasswordSettings(r: TlReader): t$account.PasswordSettings {
-  r.expect(-1705233435, "account.passwordSettings")
+  const id = r.int()
+  if (id !== -1705233435) return r.unknown("account.PasswordSettings", id)
   const flags = r.int()
   const _email = flags & 1 ? r.string() : undefined
   const _secureSettings = flags & 2 ? c$root.readSecureSecretSettings(r) : undefined
@@ -102,7 +106,8 @@ export function writePasswordSettings(w: TlWriter, v: t$account.PasswordSettings
 }
 
 export function readPasswordInputSettings(r: TlReader): t$account.PasswordInputSettings {
-  r.expect(-1036572727, "account.passwordInputSettings")
+  const id = r.int()
+  if (id !== -1036572727) return r.unknown("account.PasswordInputSettings", id)
   const flags = r.int()
   const _newAlgo = flags & 1 ? c$root.readPasswordKdfAlgo(r) : undefined
   const _newPasswordHash = flags & 1 ? r.bytes() : undefined
@@ -130,7 +135,8 @@ export function writePasswordInputSettings(w: TlWriter, v: t$account.PasswordInp
 }
 
 export function readTmpPassword(r: TlReader): t$account.TmpPassword {
-  r.expect(-614138572, "account.tmpPassword")
+  const id = r.int()
+  if (id !== -614138572) return r.unknown("account.TmpPassword", id)
   return { _tag: "account.tmpPassword", tmpPassword: r.bytes(), validUntil: r.int() }
 }
 export function writeTmpPassword(w: TlWriter, v: t$account.TmpPassword): void {
@@ -141,7 +147,8 @@ export function writeTmpPassword(w: TlWriter, v: t$account.TmpPassword): void {
 }
 
 export function readWebAuthorizations(r: TlReader): t$account.WebAuthorizations {
-  r.expect(-313079300, "account.webAuthorizations")
+  const id = r.int()
+  if (id !== -313079300) return r.unknown("account.WebAuthorizations", id)
   return { _tag: "account.webAuthorizations", authorizations: c$root.readVectorWebAuthorization(r), users: c$root.readVectorUser(r) }
 }
 export function writeWebAuthorizations(w: TlWriter, v: t$account.WebAuthorizations): void {
@@ -152,7 +159,8 @@ export function writeWebAuthorizations(w: TlWriter, v: t$account.WebAuthorizatio
 }
 
 export function readAuthorizationForm(r: TlReader): t$account.AuthorizationForm {
-  r.expect(-1389486888, "account.authorizationForm")
+  const id = r.int()
+  if (id !== -1389486888) return r.unknown("account.AuthorizationForm", id)
   const flags = r.int()
   const _requiredTypes = c$root.readVectorSecureRequiredType(r)
   const _values = c$root.readVectorSecureValue(r)
@@ -176,7 +184,8 @@ export function writeAuthorizationForm(w: TlWriter, v: t$account.AuthorizationFo
 }
 
 export function readSentEmailCode(r: TlReader): t$account.SentEmailCode {
-  r.expect(-2128640689, "account.sentEmailCode")
+  const id = r.int()
+  if (id !== -2128640689) return r.unknown("account.SentEmailCode", id)
   return { _tag: "account.sentEmailCode", emailPattern: r.string(), length: r.int() }
 }
 export function writeSentEmailCode(w: TlWriter, v: t$account.SentEmailCode): void {
@@ -187,7 +196,8 @@ export function writeSentEmailCode(w: TlWriter, v: t$account.SentEmailCode): voi
 }
 
 export function readTakeout(r: TlReader): t$account.Takeout {
-  r.expect(1304052993, "account.takeout")
+  const id = r.int()
+  if (id !== 1304052993) return r.unknown("account.Takeout", id)
   return { _tag: "account.takeout", id: r.long() }
 }
 export function writeTakeout(w: TlWriter, v: t$account.Takeout): void {
@@ -221,7 +231,8 @@ export function writeWallPapers(w: TlWriter, v: t$account.WallPapers): void {
 }
 
 export function readAutoDownloadSettings(r: TlReader): t$account.AutoDownloadSettings {
-  r.expect(1674235686, "account.autoDownloadSettings")
+  const id = r.int()
+  if (id !== 1674235686) return r.unknown("account.AutoDownloadSettings", id)
   return { _tag: "account.autoDownloadSettings", low: c$root.readAutoDownloadSettings(r), medium: c$root.readAutoDownloadSettings(r), high: c$root.readAutoDownloadSettings(r) }
 }
 export function writeAutoDownloadSettings(w: TlWriter, v: t$account.AutoDownloadSettings): void {
@@ -257,7 +268,8 @@ export function writeThemes(w: TlWriter, v: t$account.Themes): void {
 }
 
 export function readContentSettings(r: TlReader): t$account.ContentSettings {
-  r.expect(1474462241, "account.contentSettings")
+  const id = r.int()
+  if (id !== 1474462241) return r.unknown("account.ContentSettings", id)
   const flags = r.int()
   const o: Mutable<t$account.contentSettings> = { _tag: "account.contentSettings" }
   if (flags & 1) o.sensitiveEnabled = true
@@ -443,7 +455,8 @@ export function writeEmailVerified(w: TlWriter, v: t$account.EmailVerified): voi
 }
 
 export function readAutoSaveSettings(r: TlReader): t$account.AutoSaveSettings {
-  r.expect(1279133341, "account.autoSaveSettings")
+  const id = r.int()
+  if (id !== 1279133341) return r.unknown("account.AutoSaveSettings", id)
   return { _tag: "account.autoSaveSettings", usersSettings: c$root.readAutoSaveSettings(r), chatsSettings: c$root.readAutoSaveSettings(r), broadcastsSettings: c$root.readAutoSaveSettings(r), exceptions: c$root.readVectorAutoSaveException(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeAutoSaveSettings(w: TlWriter, v: t$account.AutoSaveSettings): void {
@@ -458,7 +471,8 @@ export function writeAutoSaveSettings(w: TlWriter, v: t$account.AutoSaveSettings
 }
 
 export function readConnectedBots(r: TlReader): t$account.ConnectedBots {
-  r.expect(400029819, "account.connectedBots")
+  const id = r.int()
+  if (id !== 400029819) return r.unknown("account.ConnectedBots", id)
   return { _tag: "account.connectedBots", connectedBots: c$root.readVectorConnectedBot(r), users: c$root.readVectorUser(r) }
 }
 export function writeConnectedBots(w: TlWriter, v: t$account.ConnectedBots): void {
@@ -469,7 +483,8 @@ export function writeConnectedBots(w: TlWriter, v: t$account.ConnectedBots): voi
 }
 
 export function readBusinessChatLinks(r: TlReader): t$account.BusinessChatLinks {
-  r.expect(-331111727, "account.businessChatLinks")
+  const id = r.int()
+  if (id !== -331111727) return r.unknown("account.BusinessChatLinks", id)
   return { _tag: "account.businessChatLinks", links: c$root.readVectorBusinessChatLink(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeBusinessChatLinks(w: TlWriter, v: t$account.BusinessChatLinks): void {
@@ -481,7 +496,8 @@ export function writeBusinessChatLinks(w: TlWriter, v: t$account.BusinessChatLin
 }
 
 export function readResolvedBusinessChatLinks(r: TlReader): t$account.ResolvedBusinessChatLinks {
-  r.expect(-1708937439, "account.resolvedBusinessChatLinks")
+  const id = r.int()
+  if (id !== -1708937439) return r.unknown("account.ResolvedBusinessChatLinks", id)
   const flags = r.int()
   const _peer = c$root.readPeer(r)
   const _message = r.string()
@@ -505,7 +521,8 @@ export function writeResolvedBusinessChatLinks(w: TlWriter, v: t$account.Resolve
 }
 
 export function readPaidMessagesRevenue(r: TlReader): t$account.PaidMessagesRevenue {
-  r.expect(504403720, "account.paidMessagesRevenue")
+  const id = r.int()
+  if (id !== 504403720) return r.unknown("account.PaidMessagesRevenue", id)
   return { _tag: "account.paidMessagesRevenue", starsAmount: r.long() }
 }
 export function writePaidMessagesRevenue(w: TlWriter, v: t$account.PaidMessagesRevenue): void {
@@ -538,7 +555,8 @@ export function writeSavedMusicIds(w: TlWriter, v: t$account.SavedMusicIds): voi
 }
 
 export function readPasskeys(r: TlReader): t$account.Passkeys {
-  r.expect(-119494116, "account.passkeys")
+  const id = r.int()
+  if (id !== -119494116) return r.unknown("account.Passkeys", id)
   return { _tag: "account.passkeys", passkeys: c$root.readVectorPasskey(r) }
 }
 export function writePasskeys(w: TlWriter, v: t$account.Passkeys): void {
@@ -548,7 +566,8 @@ export function writePasskeys(w: TlWriter, v: t$account.Passkeys): void {
 }
 
 export function readPasskeyRegistrationOptions(r: TlReader): t$account.PasskeyRegistrationOptions {
-  r.expect(-513057567, "account.passkeyRegistrationOptions")
+  const id = r.int()
+  if (id !== -513057567) return r.unknown("account.PasskeyRegistrationOptions", id)
   return { _tag: "account.passkeyRegistrationOptions", options: c$root.readDataJSON(r) }
 }
 export function writePasskeyRegistrationOptions(w: TlWriter, v: t$account.PasskeyRegistrationOptions): void {

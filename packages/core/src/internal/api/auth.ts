@@ -127,7 +127,8 @@ export function writeAuthorization(w: TlWriter, v: t$auth.Authorization): void {
 }
 
 export function readExportedAuthorization(r: TlReader): t$auth.ExportedAuthorization {
-  r.expect(-1271602504, "auth.exportedAuthorization")
+  const id = r.int()
+  if (id !== -1271602504) return r.unknown("auth.ExportedAuthorization", id)
   return { _tag: "auth.exportedAuthorization", id: r.long(), bytes: r.bytes() }
 }
 export function writeExportedAuthorization(w: TlWriter, v: t$auth.ExportedAuthorization): void {
@@ -138,7 +139,8 @@ export function writeExportedAuthorization(w: TlWriter, v: t$auth.ExportedAuthor
 }
 
 export function readPasswordRecovery(r: TlReader): t$auth.PasswordRecovery {
-  r.expect(326715557, "auth.passwordRecovery")
+  const id = r.int()
+  if (id !== 326715557) return r.unknown("auth.PasswordRecovery", id)
   return { _tag: "auth.passwordRecovery", emailPattern: r.string() }
 }
 export function writePasswordRecovery(w: TlWriter, v: t$auth.PasswordRecovery): void {
@@ -382,7 +384,8 @@ export function writeLoginToken(w: TlWriter, v: t$auth.LoginToken): void {
 }
 
 export function readLoggedOut(r: TlReader): t$auth.LoggedOut {
-  r.expect(-1012759713, "auth.loggedOut")
+  const id = r.int()
+  if (id !== -1012759713) return r.unknown("auth.LoggedOut", id)
   const flags = r.int()
   const _futureAuthToken = flags & 1 ? r.bytes() : undefined
   const o: Mutable<t$auth.loggedOut> = { _tag: "auth.loggedOut" }
@@ -398,7 +401,8 @@ export function writeLoggedOut(w: TlWriter, v: t$auth.LoggedOut): void {
 }
 
 export function readPasskeyLoginOptions(r: TlReader): t$auth.PasskeyLoginOptions {
-  r.expect(-503089271, "auth.passkeyLoginOptions")
+  const id = r.int()
+  if (id !== -503089271) return r.unknown("auth.PasskeyLoginOptions", id)
   return { _tag: "auth.passkeyLoginOptions", options: c$root.readDataJSON(r) }
 }
 export function writePasskeyLoginOptions(w: TlWriter, v: t$auth.PasskeyLoginOptions): void {

@@ -16,7 +16,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readBotInfo(r: TlReader): t$bots.BotInfo {
-  r.expect(-391678544, "bots.botInfo")
+  const id = r.int()
+  if (id !== -391678544) return r.unknown("bots.BotInfo", id)
   return { _tag: "bots.botInfo", name: r.string(), about: r.string(), description: r.string() }
 }
 export function writeBotInfo(w: TlWriter, v: t$bots.BotInfo): void {
@@ -28,7 +29,8 @@ export function writeBotInfo(w: TlWriter, v: t$bots.BotInfo): void {
 }
 
 export function readPopularAppBots(r: TlReader): t$bots.PopularAppBots {
-  r.expect(428978491, "bots.popularAppBots")
+  const id = r.int()
+  if (id !== 428978491) return r.unknown("bots.PopularAppBots", id)
   const flags = r.int()
   const _nextOffset = flags & 1 ? r.string() : undefined
   const _users = c$root.readVectorUser(r)
@@ -46,7 +48,8 @@ export function writePopularAppBots(w: TlWriter, v: t$bots.PopularAppBots): void
 }
 
 export function readPreviewInfo(r: TlReader): t$bots.PreviewInfo {
-  r.expect(212278628, "bots.previewInfo")
+  const id = r.int()
+  if (id !== 212278628) return r.unknown("bots.PreviewInfo", id)
   return { _tag: "bots.previewInfo", media: c$root.readVectorBotPreviewMedia(r), langCodes: p.readVectorString(r) }
 }
 export function writePreviewInfo(w: TlWriter, v: t$bots.PreviewInfo): void {
@@ -57,7 +60,8 @@ export function writePreviewInfo(w: TlWriter, v: t$bots.PreviewInfo): void {
 }
 
 export function readExportedBotToken(r: TlReader): t$bots.ExportedBotToken {
-  r.expect(1012971041, "bots.exportedBotToken")
+  const id = r.int()
+  if (id !== 1012971041) return r.unknown("bots.ExportedBotToken", id)
   return { _tag: "bots.exportedBotToken", token: r.string() }
 }
 export function writeExportedBotToken(w: TlWriter, v: t$bots.ExportedBotToken): void {
@@ -67,7 +71,8 @@ export function writeExportedBotToken(w: TlWriter, v: t$bots.ExportedBotToken): 
 }
 
 export function readRequestedButton(r: TlReader): t$bots.RequestedButton {
-  r.expect(-247743273, "bots.requestedButton")
+  const id = r.int()
+  if (id !== -247743273) return r.unknown("bots.RequestedButton", id)
   return { _tag: "bots.requestedButton", webappReqId: r.string() }
 }
 export function writeRequestedButton(w: TlWriter, v: t$bots.RequestedButton): void {
@@ -77,7 +82,8 @@ export function writeRequestedButton(w: TlWriter, v: t$bots.RequestedButton): vo
 }
 
 export function readAccessSettings(r: TlReader): t$bots.AccessSettings {
-  r.expect(-585121901, "bots.accessSettings")
+  const id = r.int()
+  if (id !== -585121901) return r.unknown("bots.AccessSettings", id)
   const flags = r.int()
   const _addUsers = flags & 2 ? c$root.readVectorUser(r) : undefined
   const o: Mutable<t$bots.accessSettings> = { _tag: "bots.accessSettings" }

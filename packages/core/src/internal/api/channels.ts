@@ -42,7 +42,8 @@ export function writeChannelParticipants(w: TlWriter, v: t$channels.ChannelParti
 }
 
 export function readChannelParticipant(r: TlReader): t$channels.ChannelParticipant {
-  r.expect(-541588713, "channels.channelParticipant")
+  const id = r.int()
+  if (id !== -541588713) return r.unknown("channels.ChannelParticipant", id)
   return { _tag: "channels.channelParticipant", participant: c$root.readChannelParticipant(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeChannelParticipant(w: TlWriter, v: t$channels.ChannelParticipant): void {
@@ -54,7 +55,8 @@ export function writeChannelParticipant(w: TlWriter, v: t$channels.ChannelPartic
 }
 
 export function readAdminLogResults(r: TlReader): t$channels.AdminLogResults {
-  r.expect(-309659827, "channels.adminLogResults")
+  const id = r.int()
+  if (id !== -309659827) return r.unknown("channels.AdminLogResults", id)
   return { _tag: "channels.adminLogResults", events: c$root.readVectorChannelAdminLogEvent(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeAdminLogResults(w: TlWriter, v: t$channels.AdminLogResults): void {
@@ -66,7 +68,8 @@ export function writeAdminLogResults(w: TlWriter, v: t$channels.AdminLogResults)
 }
 
 export function readSendAsPeers(r: TlReader): t$channels.SendAsPeers {
-  r.expect(-191450938, "channels.sendAsPeers")
+  const id = r.int()
+  if (id !== -191450938) return r.unknown("channels.SendAsPeers", id)
   return { _tag: "channels.sendAsPeers", peers: c$root.readVectorSendAsPeer(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeSendAsPeers(w: TlWriter, v: t$channels.SendAsPeers): void {

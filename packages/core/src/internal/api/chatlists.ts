@@ -15,7 +15,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readExportedChatlistInvite(r: TlReader): t$chatlists.ExportedChatlistInvite {
-  r.expect(283567014, "chatlists.exportedChatlistInvite")
+  const id = r.int()
+  if (id !== 283567014) return r.unknown("chatlists.ExportedChatlistInvite", id)
   return { _tag: "chatlists.exportedChatlistInvite", filter: c$root.readDialogFilter(r), invite: c$root.readExportedChatlistInvite(r) }
 }
 export function writeExportedChatlistInvite(w: TlWriter, v: t$chatlists.ExportedChatlistInvite): void {
@@ -26,7 +27,8 @@ export function writeExportedChatlistInvite(w: TlWriter, v: t$chatlists.Exported
 }
 
 export function readExportedInvites(r: TlReader): t$chatlists.ExportedInvites {
-  r.expect(279670215, "chatlists.exportedInvites")
+  const id = r.int()
+  if (id !== 279670215) return r.unknown("chatlists.ExportedInvites", id)
   return { _tag: "chatlists.exportedInvites", invites: c$root.readVectorExportedChatlistInvite(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeExportedInvites(w: TlWriter, v: t$chatlists.ExportedInvites): void {
@@ -87,7 +89,8 @@ export function writeChatlistInvite(w: TlWriter, v: t$chatlists.ChatlistInvite):
 }
 
 export function readChatlistUpdates(r: TlReader): t$chatlists.ChatlistUpdates {
-  r.expect(-1816295539, "chatlists.chatlistUpdates")
+  const id = r.int()
+  if (id !== -1816295539) return r.unknown("chatlists.ChatlistUpdates", id)
   return { _tag: "chatlists.chatlistUpdates", missingPeers: c$root.readVectorPeer(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeChatlistUpdates(w: TlWriter, v: t$chatlists.ChatlistUpdates): void {

@@ -41,7 +41,8 @@ export function writeContacts(w: TlWriter, v: t$contacts.Contacts): void {
 }
 
 export function readImportedContacts(r: TlReader): t$contacts.ImportedContacts {
-  r.expect(2010127419, "contacts.importedContacts")
+  const id = r.int()
+  if (id !== 2010127419) return r.unknown("contacts.ImportedContacts", id)
   return { _tag: "contacts.importedContacts", imported: c$root.readVectorImportedContact(r), popularInvites: c$root.readVectorPopularContact(r), retryContacts: p.readVectorLong(r), users: c$root.readVectorUser(r) }
 }
 export function writeImportedContacts(w: TlWriter, v: t$contacts.ImportedContacts): void {
@@ -89,7 +90,8 @@ export function writeBlocked(w: TlWriter, v: t$contacts.Blocked): void {
 }
 
 export function readFound(r: TlReader): t$contacts.Found {
-  r.expect(-1290580579, "contacts.found")
+  const id = r.int()
+  if (id !== -1290580579) return r.unknown("contacts.Found", id)
   return { _tag: "contacts.found", myResults: c$root.readVectorPeer(r), results: c$root.readVectorPeer(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeFound(w: TlWriter, v: t$contacts.Found): void {
@@ -102,7 +104,8 @@ export function writeFound(w: TlWriter, v: t$contacts.Found): void {
 }
 
 export function readResolvedPeer(r: TlReader): t$contacts.ResolvedPeer {
-  r.expect(2131196633, "contacts.resolvedPeer")
+  const id = r.int()
+  if (id !== 2131196633) return r.unknown("contacts.ResolvedPeer", id)
   return { _tag: "contacts.resolvedPeer", peer: c$root.readPeer(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeResolvedPeer(w: TlWriter, v: t$contacts.ResolvedPeer): void {
@@ -141,7 +144,8 @@ export function writeTopPeers(w: TlWriter, v: t$contacts.TopPeers): void {
 }
 
 export function readContactBirthdays(r: TlReader): t$contacts.ContactBirthdays {
-  r.expect(290452237, "contacts.contactBirthdays")
+  const id = r.int()
+  if (id !== 290452237) return r.unknown("contacts.ContactBirthdays", id)
   return { _tag: "contacts.contactBirthdays", contacts: c$root.readVectorContactBirthday(r), users: c$root.readVectorUser(r) }
 }
 export function writeContactBirthdays(w: TlWriter, v: t$contacts.ContactBirthdays): void {

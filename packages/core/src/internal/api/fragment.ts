@@ -15,7 +15,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readCollectibleInfo(r: TlReader): t$fragment.CollectibleInfo {
-  r.expect(1857945489, "fragment.collectibleInfo")
+  const id = r.int()
+  if (id !== 1857945489) return r.unknown("fragment.CollectibleInfo", id)
   return { _tag: "fragment.collectibleInfo", purchaseDate: r.int(), currency: r.string(), amount: r.long(), cryptoCurrency: r.string(), cryptoAmount: r.long(), url: r.string() }
 }
 export function writeCollectibleInfo(w: TlWriter, v: t$fragment.CollectibleInfo): void {

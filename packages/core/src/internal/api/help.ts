@@ -60,7 +60,8 @@ export function writeAppUpdate(w: TlWriter, v: t$help.AppUpdate): void {
 }
 
 export function readInviteText(r: TlReader): t$help.InviteText {
-  r.expect(415997816, "help.inviteText")
+  const id = r.int()
+  if (id !== 415997816) return r.unknown("help.InviteText", id)
   return { _tag: "help.inviteText", message: r.string() }
 }
 export function writeInviteText(w: TlWriter, v: t$help.InviteText): void {
@@ -70,7 +71,8 @@ export function writeInviteText(w: TlWriter, v: t$help.InviteText): void {
 }
 
 export function readSupport(r: TlReader): t$help.Support {
-  r.expect(398898678, "help.support")
+  const id = r.int()
+  if (id !== 398898678) return r.unknown("help.Support", id)
   return { _tag: "help.support", phoneNumber: r.string(), user: c$root.readUser(r) }
 }
 export function writeSupport(w: TlWriter, v: t$help.Support): void {
@@ -81,7 +83,8 @@ export function writeSupport(w: TlWriter, v: t$help.Support): void {
 }
 
 export function readTermsOfService(r: TlReader): t$help.TermsOfService {
-  r.expect(2013922064, "help.termsOfService")
+  const id = r.int()
+  if (id !== 2013922064) return r.unknown("help.TermsOfService", id)
   const flags = r.int()
   const _id = c$root.readDataJSON(r)
   const _text = r.string()
@@ -104,7 +107,8 @@ export function writeTermsOfService(w: TlWriter, v: t$help.TermsOfService): void
 }
 
 export function readRecentMeUrls(r: TlReader): t$help.RecentMeUrls {
-  r.expect(235081943, "help.recentMeUrls")
+  const id = r.int()
+  if (id !== 235081943) return r.unknown("help.RecentMeUrls", id)
   return { _tag: "help.recentMeUrls", urls: c$root.readVectorRecentMeUrl(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeRecentMeUrls(w: TlWriter, v: t$help.RecentMeUrls): void {
@@ -203,7 +207,8 @@ export function writePassportConfig(w: TlWriter, v: t$help.PassportConfig): void
 }
 
 export function readSupportName(r: TlReader): t$help.SupportName {
-  r.expect(-1945767479, "help.supportName")
+  const id = r.int()
+  if (id !== -1945767479) return r.unknown("help.SupportName", id)
   return { _tag: "help.supportName", name: r.string() }
 }
 export function writeSupportName(w: TlWriter, v: t$help.SupportName): void {
@@ -295,7 +300,8 @@ export function writePromoData(w: TlWriter, v: t$help.PromoData): void {
 }
 
 export function readCountryCode(r: TlReader): t$help.CountryCode {
-  r.expect(1107543535, "help.countryCode")
+  const id = r.int()
+  if (id !== 1107543535) return r.unknown("help.CountryCode", id)
   const flags = r.int()
   const _countryCode = r.string()
   const _prefixes = flags & 1 ? p.readVectorString(r) : undefined
@@ -326,7 +332,8 @@ export function writeVectorCountryCode(w: TlWriter, v: ReadonlyArray<t$help.Coun
 }
 
 export function readCountry(r: TlReader): t$help.Country {
-  r.expect(-1014526429, "help.country")
+  const id = r.int()
+  if (id !== -1014526429) return r.unknown("help.Country", id)
   const flags = r.int()
   const _iso2 = r.string()
   const _defaultName = r.string()
@@ -383,7 +390,8 @@ export function writeCountriesList(w: TlWriter, v: t$help.CountriesList): void {
 }
 
 export function readPremiumPromo(r: TlReader): t$help.PremiumPromo {
-  r.expect(1395946908, "help.premiumPromo")
+  const id = r.int()
+  if (id !== 1395946908) return r.unknown("help.PremiumPromo", id)
   return { _tag: "help.premiumPromo", statusText: r.string(), statusEntities: c$root.readVectorMessageEntity(r), videoSections: p.readVectorString(r), videos: c$root.readVectorDocument(r), periodOptions: c$root.readVectorPremiumSubscriptionOption(r), users: c$root.readVectorUser(r) }
 }
 export function writePremiumPromo(w: TlWriter, v: t$help.PremiumPromo): void {
@@ -454,7 +462,8 @@ export function writePeerColorSet(w: TlWriter, v: t$help.PeerColorSet): void {
 }
 
 export function readPeerColorOption(r: TlReader): t$help.PeerColorOption {
-  r.expect(-1377014082, "help.peerColorOption")
+  const id = r.int()
+  if (id !== -1377014082) return r.unknown("help.PeerColorOption", id)
   const flags = r.int()
   const _colorId = r.int()
   const _colors = flags & 2 ? readPeerColorSet(r) : undefined

@@ -187,7 +187,8 @@ export function writeChats(w: TlWriter, v: t$messages.Chats): void {
 }
 
 export function readChatFull(r: TlReader): t$messages.ChatFull {
-  r.expect(-438840932, "messages.chatFull")
+  const id = r.int()
+  if (id !== -438840932) return r.unknown("messages.ChatFull", id)
   return { _tag: "messages.chatFull", fullChat: c$root.readChatFull(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeChatFull(w: TlWriter, v: t$messages.ChatFull): void {
@@ -199,7 +200,8 @@ export function writeChatFull(w: TlWriter, v: t$messages.ChatFull): void {
 }
 
 export function readAffectedHistory(r: TlReader): t$messages.AffectedHistory {
-  r.expect(-1269012015, "messages.affectedHistory")
+  const id = r.int()
+  if (id !== -1269012015) return r.unknown("messages.AffectedHistory", id)
   return { _tag: "messages.affectedHistory", pts: r.int(), ptsCount: r.int(), offset: r.int() }
 }
 export function writeAffectedHistory(w: TlWriter, v: t$messages.AffectedHistory): void {
@@ -323,7 +325,8 @@ export function writeAllStickers(w: TlWriter, v: t$messages.AllStickers): void {
 }
 
 export function readAffectedMessages(r: TlReader): t$messages.AffectedMessages {
-  r.expect(-2066640507, "messages.affectedMessages")
+  const id = r.int()
+  if (id !== -2066640507) return r.unknown("messages.AffectedMessages", id)
   return { _tag: "messages.affectedMessages", pts: r.int(), ptsCount: r.int() }
 }
 export function writeAffectedMessages(w: TlWriter, v: t$messages.AffectedMessages): void {
@@ -384,7 +387,8 @@ export function writeSavedGifs(w: TlWriter, v: t$messages.SavedGifs): void {
 }
 
 export function readBotResults(r: TlReader): t$messages.BotResults {
-  r.expect(-534646026, "messages.botResults")
+  const id = r.int()
+  if (id !== -534646026) return r.unknown("messages.BotResults", id)
   const flags = r.int()
   const _queryId = r.long()
   const _nextOffset = flags & 2 ? r.string() : undefined
@@ -415,7 +419,8 @@ export function writeBotResults(w: TlWriter, v: t$messages.BotResults): void {
 }
 
 export function readBotCallbackAnswer(r: TlReader): t$messages.BotCallbackAnswer {
-  r.expect(911761060, "messages.botCallbackAnswer")
+  const id = r.int()
+  if (id !== 911761060) return r.unknown("messages.BotCallbackAnswer", id)
   const flags = r.int()
   const _message = flags & 1 ? r.string() : undefined
   const _url = flags & 4 ? r.string() : undefined
@@ -439,7 +444,8 @@ export function writeBotCallbackAnswer(w: TlWriter, v: t$messages.BotCallbackAns
 }
 
 export function readMessageEditData(r: TlReader): t$messages.MessageEditData {
-  r.expect(649453030, "messages.messageEditData")
+  const id = r.int()
+  if (id !== 649453030) return r.unknown("messages.MessageEditData", id)
   const flags = r.int()
   const o: Mutable<t$messages.messageEditData> = { _tag: "messages.messageEditData" }
   if (flags & 1) o.caption = true
@@ -453,7 +459,8 @@ export function writeMessageEditData(w: TlWriter, v: t$messages.MessageEditData)
 }
 
 export function readPeerDialogs(r: TlReader): t$messages.PeerDialogs {
-  r.expect(863093588, "messages.peerDialogs")
+  const id = r.int()
+  if (id !== 863093588) return r.unknown("messages.PeerDialogs", id)
   return { _tag: "messages.peerDialogs", dialogs: c$root.readVectorDialog(r), messages: c$root.readVectorMessage(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r), state: c$updates.readState(r) }
 }
 export function writePeerDialogs(w: TlWriter, v: t$messages.PeerDialogs): void {
@@ -535,7 +542,8 @@ export function writeRecentStickers(w: TlWriter, v: t$messages.RecentStickers): 
 }
 
 export function readArchivedStickers(r: TlReader): t$messages.ArchivedStickers {
-  r.expect(1338747336, "messages.archivedStickers")
+  const id = r.int()
+  if (id !== 1338747336) return r.unknown("messages.ArchivedStickers", id)
   return { _tag: "messages.archivedStickers", count: r.int(), sets: c$root.readVectorStickerSetCovered(r) }
 }
 export function writeArchivedStickers(w: TlWriter, v: t$messages.ArchivedStickers): void {
@@ -569,7 +577,8 @@ export function writeStickerSetInstallResult(w: TlWriter, v: t$messages.StickerS
 }
 
 export function readHighScores(r: TlReader): t$messages.HighScores {
-  r.expect(-1707344487, "messages.highScores")
+  const id = r.int()
+  if (id !== -1707344487) return r.unknown("messages.HighScores", id)
   return { _tag: "messages.highScores", scores: c$root.readVectorHighScore(r), users: c$root.readVectorUser(r) }
 }
 export function writeHighScores(w: TlWriter, v: t$messages.HighScores): void {
@@ -629,7 +638,8 @@ export function writeFoundStickerSets(w: TlWriter, v: t$messages.FoundStickerSet
 }
 
 export function readSearchCounter(r: TlReader): t$messages.SearchCounter {
-  r.expect(-398136321, "messages.searchCounter")
+  const id = r.int()
+  if (id !== -398136321) return r.unknown("messages.SearchCounter", id)
   const flags = r.int()
   const _filter = c$root.readMessagesFilter(r)
   const _count = r.int()
@@ -657,7 +667,8 @@ export function writeVectorSearchCounter(w: TlWriter, v: ReadonlyArray<t$message
 }
 
 export function readInactiveChats(r: TlReader): t$messages.InactiveChats {
-  r.expect(-1456996667, "messages.inactiveChats")
+  const id = r.int()
+  if (id !== -1456996667) return r.unknown("messages.InactiveChats", id)
   return { _tag: "messages.inactiveChats", dates: p.readVectorInt(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeInactiveChats(w: TlWriter, v: t$messages.InactiveChats): void {
@@ -669,7 +680,8 @@ export function writeInactiveChats(w: TlWriter, v: t$messages.InactiveChats): vo
 }
 
 export function readVotesList(r: TlReader): t$messages.VotesList {
-  r.expect(1218005070, "messages.votesList")
+  const id = r.int()
+  if (id !== 1218005070) return r.unknown("messages.VotesList", id)
   const flags = r.int()
   const _count = r.int()
   const _votes = c$root.readVectorMessagePeerVote(r)
@@ -693,7 +705,8 @@ export function writeVotesList(w: TlWriter, v: t$messages.VotesList): void {
 }
 
 export function readMessageViews(r: TlReader): t$messages.MessageViews {
-  r.expect(-1228606141, "messages.messageViews")
+  const id = r.int()
+  if (id !== -1228606141) return r.unknown("messages.MessageViews", id)
   return { _tag: "messages.messageViews", views: c$root.readVectorMessageViews(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeMessageViews(w: TlWriter, v: t$messages.MessageViews): void {
@@ -705,7 +718,8 @@ export function writeMessageViews(w: TlWriter, v: t$messages.MessageViews): void
 }
 
 export function readDiscussionMessage(r: TlReader): t$messages.DiscussionMessage {
-  r.expect(-1506535550, "messages.discussionMessage")
+  const id = r.int()
+  if (id !== -1506535550) return r.unknown("messages.DiscussionMessage", id)
   const flags = r.int()
   const _messages = c$root.readVectorMessage(r)
   const _maxId = flags & 1 ? r.int() : undefined
@@ -735,7 +749,8 @@ export function writeDiscussionMessage(w: TlWriter, v: t$messages.DiscussionMess
 }
 
 export function readHistoryImport(r: TlReader): t$messages.HistoryImport {
-  r.expect(375566091, "messages.historyImport")
+  const id = r.int()
+  if (id !== 375566091) return r.unknown("messages.HistoryImport", id)
   return { _tag: "messages.historyImport", id: r.long() }
 }
 export function writeHistoryImport(w: TlWriter, v: t$messages.HistoryImport): void {
@@ -745,7 +760,8 @@ export function writeHistoryImport(w: TlWriter, v: t$messages.HistoryImport): vo
 }
 
 export function readHistoryImportParsed(r: TlReader): t$messages.HistoryImportParsed {
-  r.expect(1578088377, "messages.historyImportParsed")
+  const id = r.int()
+  if (id !== 1578088377) return r.unknown("messages.HistoryImportParsed", id)
   const flags = r.int()
   const _title = flags & 4 ? r.string() : undefined
   const o: Mutable<t$messages.historyImportParsed> = { _tag: "messages.historyImportParsed" }
@@ -763,7 +779,8 @@ export function writeHistoryImportParsed(w: TlWriter, v: t$messages.HistoryImpor
 }
 
 export function readAffectedFoundMessages(r: TlReader): t$messages.AffectedFoundMessages {
-  r.expect(-275956116, "messages.affectedFoundMessages")
+  const id = r.int()
+  if (id !== -275956116) return r.unknown("messages.AffectedFoundMessages", id)
   return { _tag: "messages.affectedFoundMessages", pts: r.int(), ptsCount: r.int(), offset: r.int(), messages: p.readVectorInt(r) }
 }
 export function writeAffectedFoundMessages(w: TlWriter, v: t$messages.AffectedFoundMessages): void {
@@ -776,7 +793,8 @@ export function writeAffectedFoundMessages(w: TlWriter, v: t$messages.AffectedFo
 }
 
 export function readExportedChatInvites(r: TlReader): t$messages.ExportedChatInvites {
-  r.expect(-1111085620, "messages.exportedChatInvites")
+  const id = r.int()
+  if (id !== -1111085620) return r.unknown("messages.ExportedChatInvites", id)
   return { _tag: "messages.exportedChatInvites", count: r.int(), invites: c$root.readVectorExportedChatInvite(r), users: c$root.readVectorUser(r) }
 }
 export function writeExportedChatInvites(w: TlWriter, v: t$messages.ExportedChatInvites): void {
@@ -821,7 +839,8 @@ export function writeExportedChatInvite(w: TlWriter, v: t$messages.ExportedChatI
 }
 
 export function readChatInviteImporters(r: TlReader): t$messages.ChatInviteImporters {
-  r.expect(-2118733814, "messages.chatInviteImporters")
+  const id = r.int()
+  if (id !== -2118733814) return r.unknown("messages.ChatInviteImporters", id)
   return { _tag: "messages.chatInviteImporters", count: r.int(), importers: c$root.readVectorChatInviteImporter(r), users: c$root.readVectorUser(r) }
 }
 export function writeChatInviteImporters(w: TlWriter, v: t$messages.ChatInviteImporters): void {
@@ -833,7 +852,8 @@ export function writeChatInviteImporters(w: TlWriter, v: t$messages.ChatInviteIm
 }
 
 export function readChatAdminsWithInvites(r: TlReader): t$messages.ChatAdminsWithInvites {
-  r.expect(-1231326505, "messages.chatAdminsWithInvites")
+  const id = r.int()
+  if (id !== -1231326505) return r.unknown("messages.ChatAdminsWithInvites", id)
   return { _tag: "messages.chatAdminsWithInvites", admins: c$root.readVectorChatAdminWithInvites(r), users: c$root.readVectorUser(r) }
 }
 export function writeChatAdminsWithInvites(w: TlWriter, v: t$messages.ChatAdminsWithInvites): void {
@@ -844,7 +864,8 @@ export function writeChatAdminsWithInvites(w: TlWriter, v: t$messages.ChatAdmins
 }
 
 export function readCheckedHistoryImportPeer(r: TlReader): t$messages.CheckedHistoryImportPeer {
-  r.expect(-1571952873, "messages.checkedHistoryImportPeer")
+  const id = r.int()
+  if (id !== -1571952873) return r.unknown("messages.CheckedHistoryImportPeer", id)
   return { _tag: "messages.checkedHistoryImportPeer", confirmText: r.string() }
 }
 export function writeCheckedHistoryImportPeer(w: TlWriter, v: t$messages.CheckedHistoryImportPeer): void {
@@ -895,7 +916,8 @@ export function writeSponsoredMessages(w: TlWriter, v: t$messages.SponsoredMessa
 }
 
 export function readSearchResultsCalendar(r: TlReader): t$messages.SearchResultsCalendar {
-  r.expect(343859772, "messages.searchResultsCalendar")
+  const id = r.int()
+  if (id !== 343859772) return r.unknown("messages.SearchResultsCalendar", id)
   const flags = r.int()
   const _count = r.int()
   const _minDate = r.int()
@@ -926,7 +948,8 @@ export function writeSearchResultsCalendar(w: TlWriter, v: t$messages.SearchResu
 }
 
 export function readSearchResultsPositions(r: TlReader): t$messages.SearchResultsPositions {
-  r.expect(1404185519, "messages.searchResultsPositions")
+  const id = r.int()
+  if (id !== 1404185519) return r.unknown("messages.SearchResultsPositions", id)
   return { _tag: "messages.searchResultsPositions", count: r.int(), positions: c$root.readVectorSearchResultsPosition(r) }
 }
 export function writeSearchResultsPositions(w: TlWriter, v: t$messages.SearchResultsPositions): void {
@@ -937,7 +960,8 @@ export function writeSearchResultsPositions(w: TlWriter, v: t$messages.SearchRes
 }
 
 export function readPeerSettings(r: TlReader): t$messages.PeerSettings {
-  r.expect(1753266509, "messages.peerSettings")
+  const id = r.int()
+  if (id !== 1753266509) return r.unknown("messages.PeerSettings", id)
   return { _tag: "messages.peerSettings", settings: c$root.readPeerSettings(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writePeerSettings(w: TlWriter, v: t$messages.PeerSettings): void {
@@ -949,7 +973,8 @@ export function writePeerSettings(w: TlWriter, v: t$messages.PeerSettings): void
 }
 
 export function readMessageReactionsList(r: TlReader): t$messages.MessageReactionsList {
-  r.expect(834488621, "messages.messageReactionsList")
+  const id = r.int()
+  if (id !== 834488621) return r.unknown("messages.MessageReactionsList", id)
   const flags = r.int()
   const _count = r.int()
   const _reactions = c$root.readVectorMessagePeerReaction(r)
@@ -997,7 +1022,8 @@ export function writeAvailableReactions(w: TlWriter, v: t$messages.AvailableReac
 }
 
 export function readTranscribedAudio(r: TlReader): t$messages.TranscribedAudio {
-  r.expect(-809903785, "messages.transcribedAudio")
+  const id = r.int()
+  if (id !== -809903785) return r.unknown("messages.TranscribedAudio", id)
   const flags = r.int()
   const _transcriptionId = r.long()
   const _text = r.string()
@@ -1045,7 +1071,8 @@ export function writeReactions(w: TlWriter, v: t$messages.Reactions): void {
 }
 
 export function readForumTopics(r: TlReader): t$messages.ForumTopics {
-  r.expect(913709011, "messages.forumTopics")
+  const id = r.int()
+  if (id !== 913709011) return r.unknown("messages.ForumTopics", id)
   const flags = r.int()
   const _count = r.int()
   const _topics = c$root.readVectorForumTopic(r)
@@ -1095,7 +1122,8 @@ export function writeEmojiGroups(w: TlWriter, v: t$messages.EmojiGroups): void {
 }
 
 export function readTranslatedText(r: TlReader): t$messages.TranslatedText {
-  r.expect(870003448, "messages.translateResult")
+  const id = r.int()
+  if (id !== 870003448) return r.unknown("messages.TranslatedText", id)
   return { _tag: "messages.translateResult", result: c$root.readVectorTextWithEntities(r) }
 }
 export function writeTranslatedText(w: TlWriter, v: t$messages.TranslatedText): void {
@@ -1105,7 +1133,8 @@ export function writeTranslatedText(w: TlWriter, v: t$messages.TranslatedText): 
 }
 
 export function readBotApp(r: TlReader): t$messages.BotApp {
-  r.expect(-347034123, "messages.botApp")
+  const id = r.int()
+  if (id !== -347034123) return r.unknown("messages.BotApp", id)
   const flags = r.int()
   const _app = c$root.readBotApp(r)
   const o: Mutable<t$messages.botApp> = { _tag: "messages.botApp", app: _app }
@@ -1123,7 +1152,8 @@ export function writeBotApp(w: TlWriter, v: t$messages.BotApp): void {
 }
 
 export function readWebPage(r: TlReader): t$messages.WebPage {
-  r.expect(-44166467, "messages.webPage")
+  const id = r.int()
+  if (id !== -44166467) return r.unknown("messages.WebPage", id)
   return { _tag: "messages.webPage", webpage: c$root.readWebPage(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeWebPage(w: TlWriter, v: t$messages.WebPage): void {
@@ -1231,7 +1261,8 @@ export function writeQuickReplies(w: TlWriter, v: t$messages.QuickReplies): void
 }
 
 export function readDialogFilters(r: TlReader): t$messages.DialogFilters {
-  r.expect(718878489, "messages.dialogFilters")
+  const id = r.int()
+  if (id !== 718878489) return r.unknown("messages.DialogFilters", id)
   const flags = r.int()
   const _filters = c$root.readVectorDialogFilter(r)
   const o: Mutable<t$messages.dialogFilters> = { _tag: "messages.dialogFilters", filters: _filters }
@@ -1247,7 +1278,8 @@ export function writeDialogFilters(w: TlWriter, v: t$messages.DialogFilters): vo
 }
 
 export function readMyStickers(r: TlReader): t$messages.MyStickers {
-  r.expect(-83926371, "messages.myStickers")
+  const id = r.int()
+  if (id !== -83926371) return r.unknown("messages.MyStickers", id)
   return { _tag: "messages.myStickers", count: r.int(), sets: c$root.readVectorStickerSetCovered(r) }
 }
 export function writeMyStickers(w: TlWriter, v: t$messages.MyStickers): void {
@@ -1258,7 +1290,8 @@ export function writeMyStickers(w: TlWriter, v: t$messages.MyStickers): void {
 }
 
 export function readInvitedUsers(r: TlReader): t$messages.InvitedUsers {
-  r.expect(2136862630, "messages.invitedUsers")
+  const id = r.int()
+  if (id !== 2136862630) return r.unknown("messages.InvitedUsers", id)
   return { _tag: "messages.invitedUsers", updates: c$root.readUpdates(r), missingInvitees: c$root.readVectorMissingInvitee(r) }
 }
 export function writeInvitedUsers(w: TlWriter, v: t$messages.InvitedUsers): void {
@@ -1294,7 +1327,8 @@ export function writeAvailableEffects(w: TlWriter, v: t$messages.AvailableEffect
 }
 
 export function readBotPreparedInlineMessage(r: TlReader): t$messages.BotPreparedInlineMessage {
-  r.expect(-1899035375, "messages.botPreparedInlineMessage")
+  const id = r.int()
+  if (id !== -1899035375) return r.unknown("messages.BotPreparedInlineMessage", id)
   return { _tag: "messages.botPreparedInlineMessage", id: r.string(), expireDate: r.int() }
 }
 export function writeBotPreparedInlineMessage(w: TlWriter, v: t$messages.BotPreparedInlineMessage): void {
@@ -1305,7 +1339,8 @@ export function writeBotPreparedInlineMessage(w: TlWriter, v: t$messages.BotPrep
 }
 
 export function readPreparedInlineMessage(r: TlReader): t$messages.PreparedInlineMessage {
-  r.expect(-11046771, "messages.preparedInlineMessage")
+  const id = r.int()
+  if (id !== -11046771) return r.unknown("messages.PreparedInlineMessage", id)
   return { _tag: "messages.preparedInlineMessage", queryId: r.long(), result: c$root.readBotInlineResult(r), peerTypes: c$root.readVectorInlineQueryPeerType(r), cacheTime: r.int(), users: c$root.readVectorUser(r) }
 }
 export function writePreparedInlineMessage(w: TlWriter, v: t$messages.PreparedInlineMessage): void {
@@ -1365,7 +1400,8 @@ export function writeFoundStickers(w: TlWriter, v: t$messages.FoundStickers): vo
 }
 
 export function readWebPagePreview(r: TlReader): t$messages.WebPagePreview {
-  r.expect(-1936029524, "messages.webPagePreview")
+  const id = r.int()
+  if (id !== -1936029524) return r.unknown("messages.WebPagePreview", id)
   return { _tag: "messages.webPagePreview", media: c$root.readMessageMedia(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeWebPagePreview(w: TlWriter, v: t$messages.WebPagePreview): void {
@@ -1377,7 +1413,8 @@ export function writeWebPagePreview(w: TlWriter, v: t$messages.WebPagePreview): 
 }
 
 export function readEmojiGameOutcome(r: TlReader): t$messages.EmojiGameOutcome {
-  r.expect(-634726841, "messages.emojiGameOutcome")
+  const id = r.int()
+  if (id !== -634726841) return r.unknown("messages.EmojiGameOutcome", id)
   return { _tag: "messages.emojiGameOutcome", seed: r.bytes(), stakeTonAmount: r.long(), tonAmount: r.long() }
 }
 export function writeEmojiGameOutcome(w: TlWriter, v: t$messages.EmojiGameOutcome): void {
@@ -1426,7 +1463,8 @@ export function writeEmojiGameInfo(w: TlWriter, v: t$messages.EmojiGameInfo): vo
 }
 
 export function readComposedMessageWithAI(r: TlReader): t$messages.ComposedMessageWithAI {
-  r.expect(-1864913414, "messages.composedMessageWithAI")
+  const id = r.int()
+  if (id !== -1864913414) return r.unknown("messages.ComposedMessageWithAI", id)
   const flags = r.int()
   const _resultText = c$root.readTextWithEntities(r)
   const _diffText = flags & 1 ? c$root.readTextWithEntities(r) : undefined

@@ -113,7 +113,8 @@ export function writePaymentForm(w: TlWriter, v: t$payments.PaymentForm): void {
 }
 
 export function readValidatedRequestedInfo(r: TlReader): t$payments.ValidatedRequestedInfo {
-  r.expect(-784000893, "payments.validatedRequestedInfo")
+  const id = r.int()
+  if (id !== -784000893) return r.unknown("payments.ValidatedRequestedInfo", id)
   const flags = r.int()
   const _id = flags & 1 ? r.string() : undefined
   const _shippingOptions = flags & 2 ? c$root.readVectorShippingOption(r) : undefined
@@ -251,7 +252,8 @@ export function writePaymentReceipt(w: TlWriter, v: t$payments.PaymentReceipt): 
 }
 
 export function readSavedInfo(r: TlReader): t$payments.SavedInfo {
-  r.expect(-74456004, "payments.savedInfo")
+  const id = r.int()
+  if (id !== -74456004) return r.unknown("payments.SavedInfo", id)
   const flags = r.int()
   const _savedInfo = flags & 1 ? c$root.readPaymentRequestedInfo(r) : undefined
   const o: Mutable<t$payments.savedInfo> = { _tag: "payments.savedInfo" }
@@ -268,7 +270,8 @@ export function writeSavedInfo(w: TlWriter, v: t$payments.SavedInfo): void {
 }
 
 export function readBankCardData(r: TlReader): t$payments.BankCardData {
-  r.expect(1042605427, "payments.bankCardData")
+  const id = r.int()
+  if (id !== 1042605427) return r.unknown("payments.BankCardData", id)
   return { _tag: "payments.bankCardData", title: r.string(), openUrls: c$root.readVectorBankCardOpenUrl(r) }
 }
 export function writeBankCardData(w: TlWriter, v: t$payments.BankCardData): void {
@@ -279,7 +282,8 @@ export function writeBankCardData(w: TlWriter, v: t$payments.BankCardData): void
 }
 
 export function readExportedInvoice(r: TlReader): t$payments.ExportedInvoice {
-  r.expect(-1362048039, "payments.exportedInvoice")
+  const id = r.int()
+  if (id !== -1362048039) return r.unknown("payments.ExportedInvoice", id)
   return { _tag: "payments.exportedInvoice", url: r.string() }
 }
 export function writeExportedInvoice(w: TlWriter, v: t$payments.ExportedInvoice): void {
@@ -289,7 +293,8 @@ export function writeExportedInvoice(w: TlWriter, v: t$payments.ExportedInvoice)
 }
 
 export function readCheckedGiftCode(r: TlReader): t$payments.CheckedGiftCode {
-  r.expect(-342343793, "payments.checkedGiftCode")
+  const id = r.int()
+  if (id !== -342343793) return r.unknown("payments.CheckedGiftCode", id)
   const flags = r.int()
   const _fromId = flags & 16 ? c$root.readPeer(r) : undefined
   const _giveawayMsgId = flags & 8 ? r.int() : undefined
@@ -389,7 +394,8 @@ export function writeGiveawayInfo(w: TlWriter, v: t$payments.GiveawayInfo): void
 }
 
 export function readStarsStatus(r: TlReader): t$payments.StarsStatus {
-  r.expect(1822222573, "payments.starsStatus")
+  const id = r.int()
+  if (id !== 1822222573) return r.unknown("payments.StarsStatus", id)
   const flags = r.int()
   const _balance = c$root.readStarsAmount(r)
   const _subscriptions = flags & 2 ? c$root.readVectorStarsSubscription(r) : undefined
@@ -423,7 +429,8 @@ export function writeStarsStatus(w: TlWriter, v: t$payments.StarsStatus): void {
 }
 
 export function readStarsRevenueStats(r: TlReader): t$payments.StarsRevenueStats {
-  r.expect(1814066038, "payments.starsRevenueStats")
+  const id = r.int()
+  if (id !== 1814066038) return r.unknown("payments.StarsRevenueStats", id)
   const flags = r.int()
   const _topHoursGraph = flags & 1 ? c$root.readStatsGraph(r) : undefined
   const _revenueGraph = c$root.readStatsGraph(r)
@@ -445,7 +452,8 @@ export function writeStarsRevenueStats(w: TlWriter, v: t$payments.StarsRevenueSt
 }
 
 export function readStarsRevenueWithdrawalUrl(r: TlReader): t$payments.StarsRevenueWithdrawalUrl {
-  r.expect(497778871, "payments.starsRevenueWithdrawalUrl")
+  const id = r.int()
+  if (id !== 497778871) return r.unknown("payments.StarsRevenueWithdrawalUrl", id)
   return { _tag: "payments.starsRevenueWithdrawalUrl", url: r.string() }
 }
 export function writeStarsRevenueWithdrawalUrl(w: TlWriter, v: t$payments.StarsRevenueWithdrawalUrl): void {
@@ -455,7 +463,8 @@ export function writeStarsRevenueWithdrawalUrl(w: TlWriter, v: t$payments.StarsR
 }
 
 export function readStarsRevenueAdsAccountUrl(r: TlReader): t$payments.StarsRevenueAdsAccountUrl {
-  r.expect(961445665, "payments.starsRevenueAdsAccountUrl")
+  const id = r.int()
+  if (id !== 961445665) return r.unknown("payments.StarsRevenueAdsAccountUrl", id)
   return { _tag: "payments.starsRevenueAdsAccountUrl", url: r.string() }
 }
 export function writeStarsRevenueAdsAccountUrl(w: TlWriter, v: t$payments.StarsRevenueAdsAccountUrl): void {
@@ -491,7 +500,8 @@ export function writeStarGifts(w: TlWriter, v: t$payments.StarGifts): void {
 }
 
 export function readConnectedStarRefBots(r: TlReader): t$payments.ConnectedStarRefBots {
-  r.expect(-1730811363, "payments.connectedStarRefBots")
+  const id = r.int()
+  if (id !== -1730811363) return r.unknown("payments.ConnectedStarRefBots", id)
   return { _tag: "payments.connectedStarRefBots", count: r.int(), connectedBots: c$root.readVectorConnectedBotStarRef(r), users: c$root.readVectorUser(r) }
 }
 export function writeConnectedStarRefBots(w: TlWriter, v: t$payments.ConnectedStarRefBots): void {
@@ -503,7 +513,8 @@ export function writeConnectedStarRefBots(w: TlWriter, v: t$payments.ConnectedSt
 }
 
 export function readSuggestedStarRefBots(r: TlReader): t$payments.SuggestedStarRefBots {
-  r.expect(-1261053863, "payments.suggestedStarRefBots")
+  const id = r.int()
+  if (id !== -1261053863) return r.unknown("payments.SuggestedStarRefBots", id)
   const flags = r.int()
   const _count = r.int()
   const _suggestedBots = c$root.readVectorStarRefProgram(r)
@@ -525,7 +536,8 @@ export function writeSuggestedStarRefBots(w: TlWriter, v: t$payments.SuggestedSt
 }
 
 export function readStarGiftUpgradePreview(r: TlReader): t$payments.StarGiftUpgradePreview {
-  r.expect(1038213101, "payments.starGiftUpgradePreview")
+  const id = r.int()
+  if (id !== 1038213101) return r.unknown("payments.StarGiftUpgradePreview", id)
   return { _tag: "payments.starGiftUpgradePreview", sampleAttributes: c$root.readVectorStarGiftAttribute(r), prices: c$root.readVectorStarGiftUpgradePrice(r), nextPrices: c$root.readVectorStarGiftUpgradePrice(r) }
 }
 export function writeStarGiftUpgradePreview(w: TlWriter, v: t$payments.StarGiftUpgradePreview): void {
@@ -537,7 +549,8 @@ export function writeStarGiftUpgradePreview(w: TlWriter, v: t$payments.StarGiftU
 }
 
 export function readUniqueStarGift(r: TlReader): t$payments.UniqueStarGift {
-  r.expect(1097619176, "payments.uniqueStarGift")
+  const id = r.int()
+  if (id !== 1097619176) return r.unknown("payments.UniqueStarGift", id)
   return { _tag: "payments.uniqueStarGift", gift: c$root.readStarGift(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeUniqueStarGift(w: TlWriter, v: t$payments.UniqueStarGift): void {
@@ -549,7 +562,8 @@ export function writeUniqueStarGift(w: TlWriter, v: t$payments.UniqueStarGift): 
 }
 
 export function readSavedStarGifts(r: TlReader): t$payments.SavedStarGifts {
-  r.expect(-1779201615, "payments.savedStarGifts")
+  const id = r.int()
+  if (id !== -1779201615) return r.unknown("payments.SavedStarGifts", id)
   const flags = r.int()
   const _count = r.int()
   const _chatNotificationsEnabled = flags & 2 ? r.bool() : undefined
@@ -576,7 +590,8 @@ export function writeSavedStarGifts(w: TlWriter, v: t$payments.SavedStarGifts): 
 }
 
 export function readStarGiftWithdrawalUrl(r: TlReader): t$payments.StarGiftWithdrawalUrl {
-  r.expect(-2069218660, "payments.starGiftWithdrawalUrl")
+  const id = r.int()
+  if (id !== -2069218660) return r.unknown("payments.StarGiftWithdrawalUrl", id)
   return { _tag: "payments.starGiftWithdrawalUrl", url: r.string() }
 }
 export function writeStarGiftWithdrawalUrl(w: TlWriter, v: t$payments.StarGiftWithdrawalUrl): void {
@@ -586,7 +601,8 @@ export function writeStarGiftWithdrawalUrl(w: TlWriter, v: t$payments.StarGiftWi
 }
 
 export function readResaleStarGifts(r: TlReader): t$payments.ResaleStarGifts {
-  r.expect(-1803939105, "payments.resaleStarGifts")
+  const id = r.int()
+  if (id !== -1803939105) return r.unknown("payments.ResaleStarGifts", id)
   const flags = r.int()
   const _count = r.int()
   const _gifts = c$root.readVectorStarGift(r)
@@ -642,7 +658,8 @@ export function writeStarGiftCollections(w: TlWriter, v: t$payments.StarGiftColl
 }
 
 export function readUniqueStarGiftValueInfo(r: TlReader): t$payments.UniqueStarGiftValueInfo {
-  r.expect(1362093126, "payments.uniqueStarGiftValueInfo")
+  const id = r.int()
+  if (id !== 1362093126) return r.unknown("payments.UniqueStarGiftValueInfo", id)
   const flags = r.int()
   const _currency = r.string()
   const _value = r.long()
@@ -711,7 +728,8 @@ export function writeCheckCanSendGiftResult(w: TlWriter, v: t$payments.CheckCanS
 }
 
 export function readStarGiftAuctionState(r: TlReader): t$payments.StarGiftAuctionState {
-  r.expect(1798960364, "payments.starGiftAuctionState")
+  const id = r.int()
+  if (id !== 1798960364) return r.unknown("payments.StarGiftAuctionState", id)
   return { _tag: "payments.starGiftAuctionState", gift: c$root.readStarGift(r), state: c$root.readStarGiftAuctionState(r), userState: c$root.readStarGiftAuctionUserState(r), timeout: r.int(), users: c$root.readVectorUser(r), chats: c$root.readVectorChat(r) }
 }
 export function writeStarGiftAuctionState(w: TlWriter, v: t$payments.StarGiftAuctionState): void {
@@ -726,7 +744,8 @@ export function writeStarGiftAuctionState(w: TlWriter, v: t$payments.StarGiftAuc
 }
 
 export function readStarGiftAuctionAcquiredGifts(r: TlReader): t$payments.StarGiftAuctionAcquiredGifts {
-  r.expect(2103169520, "payments.starGiftAuctionAcquiredGifts")
+  const id = r.int()
+  if (id !== 2103169520) return r.unknown("payments.StarGiftAuctionAcquiredGifts", id)
   return { _tag: "payments.starGiftAuctionAcquiredGifts", gifts: c$root.readVectorStarGiftAuctionAcquiredGift(r), users: c$root.readVectorUser(r), chats: c$root.readVectorChat(r) }
 }
 export function writeStarGiftAuctionAcquiredGifts(w: TlWriter, v: t$payments.StarGiftAuctionAcquiredGifts): void {
@@ -763,7 +782,8 @@ export function writeStarGiftActiveAuctions(w: TlWriter, v: t$payments.StarGiftA
 }
 
 export function readStarGiftUpgradeAttributes(r: TlReader): t$payments.StarGiftUpgradeAttributes {
-  r.expect(1187439471, "payments.starGiftUpgradeAttributes")
+  const id = r.int()
+  if (id !== 1187439471) return r.unknown("payments.StarGiftUpgradeAttributes", id)
   return { _tag: "payments.starGiftUpgradeAttributes", attributes: c$root.readVectorStarGiftAttribute(r) }
 }
 export function writeStarGiftUpgradeAttributes(w: TlWriter, v: t$payments.StarGiftUpgradeAttributes): void {

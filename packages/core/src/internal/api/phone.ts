@@ -16,7 +16,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readPhoneCall(r: TlReader): t$phone.PhoneCall {
-  r.expect(-326966976, "phone.phoneCall")
+  const id = r.int()
+  if (id !== -326966976) return r.unknown("phone.PhoneCall", id)
   return { _tag: "phone.phoneCall", phoneCall: c$root.readPhoneCall(r), users: c$root.readVectorUser(r) }
 }
 export function writePhoneCall(w: TlWriter, v: t$phone.PhoneCall): void {
@@ -27,7 +28,8 @@ export function writePhoneCall(w: TlWriter, v: t$phone.PhoneCall): void {
 }
 
 export function readGroupCall(r: TlReader): t$phone.GroupCall {
-  r.expect(-1636664659, "phone.groupCall")
+  const id = r.int()
+  if (id !== -1636664659) return r.unknown("phone.GroupCall", id)
   return { _tag: "phone.groupCall", call: c$root.readGroupCall(r), participants: c$root.readVectorGroupCallParticipant(r), participantsNextOffset: r.string(), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeGroupCall(w: TlWriter, v: t$phone.GroupCall): void {
@@ -41,7 +43,8 @@ export function writeGroupCall(w: TlWriter, v: t$phone.GroupCall): void {
 }
 
 export function readGroupParticipants(r: TlReader): t$phone.GroupParticipants {
-  r.expect(-193506890, "phone.groupParticipants")
+  const id = r.int()
+  if (id !== -193506890) return r.unknown("phone.GroupParticipants", id)
   return { _tag: "phone.groupParticipants", count: r.int(), participants: c$root.readVectorGroupCallParticipant(r), nextOffset: r.string(), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r), version: r.int() }
 }
 export function writeGroupParticipants(w: TlWriter, v: t$phone.GroupParticipants): void {
@@ -56,7 +59,8 @@ export function writeGroupParticipants(w: TlWriter, v: t$phone.GroupParticipants
 }
 
 export function readJoinAsPeers(r: TlReader): t$phone.JoinAsPeers {
-  r.expect(-1343921601, "phone.joinAsPeers")
+  const id = r.int()
+  if (id !== -1343921601) return r.unknown("phone.JoinAsPeers", id)
   return { _tag: "phone.joinAsPeers", peers: c$root.readVectorPeer(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeJoinAsPeers(w: TlWriter, v: t$phone.JoinAsPeers): void {
@@ -68,7 +72,8 @@ export function writeJoinAsPeers(w: TlWriter, v: t$phone.JoinAsPeers): void {
 }
 
 export function readExportedGroupCallInvite(r: TlReader): t$phone.ExportedGroupCallInvite {
-  r.expect(541839704, "phone.exportedGroupCallInvite")
+  const id = r.int()
+  if (id !== 541839704) return r.unknown("phone.ExportedGroupCallInvite", id)
   return { _tag: "phone.exportedGroupCallInvite", link: r.string() }
 }
 export function writeExportedGroupCallInvite(w: TlWriter, v: t$phone.ExportedGroupCallInvite): void {
@@ -78,7 +83,8 @@ export function writeExportedGroupCallInvite(w: TlWriter, v: t$phone.ExportedGro
 }
 
 export function readGroupCallStreamChannels(r: TlReader): t$phone.GroupCallStreamChannels {
-  r.expect(-790330702, "phone.groupCallStreamChannels")
+  const id = r.int()
+  if (id !== -790330702) return r.unknown("phone.GroupCallStreamChannels", id)
   return { _tag: "phone.groupCallStreamChannels", channels: c$root.readVectorGroupCallStreamChannel(r) }
 }
 export function writeGroupCallStreamChannels(w: TlWriter, v: t$phone.GroupCallStreamChannels): void {
@@ -88,7 +94,8 @@ export function writeGroupCallStreamChannels(w: TlWriter, v: t$phone.GroupCallSt
 }
 
 export function readGroupCallStreamRtmpUrl(r: TlReader): t$phone.GroupCallStreamRtmpUrl {
-  r.expect(767505458, "phone.groupCallStreamRtmpUrl")
+  const id = r.int()
+  if (id !== 767505458) return r.unknown("phone.GroupCallStreamRtmpUrl", id)
   return { _tag: "phone.groupCallStreamRtmpUrl", url: r.string(), key: r.string() }
 }
 export function writeGroupCallStreamRtmpUrl(w: TlWriter, v: t$phone.GroupCallStreamRtmpUrl): void {
@@ -99,7 +106,8 @@ export function writeGroupCallStreamRtmpUrl(w: TlWriter, v: t$phone.GroupCallStr
 }
 
 export function readGroupCallStars(r: TlReader): t$phone.GroupCallStars {
-  r.expect(-1658995418, "phone.groupCallStars")
+  const id = r.int()
+  if (id !== -1658995418) return r.unknown("phone.GroupCallStars", id)
   return { _tag: "phone.groupCallStars", totalStars: r.long(), topDonors: c$root.readVectorGroupCallDonor(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeGroupCallStars(w: TlWriter, v: t$phone.GroupCallStars): void {

@@ -48,7 +48,8 @@ export function writePhotos(w: TlWriter, v: t$photos.Photos): void {
 }
 
 export function readPhoto(r: TlReader): t$photos.Photo {
-  r.expect(539045032, "photos.photo")
+  const id = r.int()
+  if (id !== 539045032) return r.unknown("photos.Photo", id)
   return { _tag: "photos.photo", photo: c$root.readPhoto(r), users: c$root.readVectorUser(r) }
 }
 export function writePhoto(w: TlWriter, v: t$photos.Photo): void {

@@ -16,7 +16,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readBoostsList(r: TlReader): t$premium.BoostsList {
-  r.expect(-2030542532, "premium.boostsList")
+  const id = r.int()
+  if (id !== -2030542532) return r.unknown("premium.BoostsList", id)
   const flags = r.int()
   const _count = r.int()
   const _boosts = c$root.readVectorBoost(r)
@@ -38,7 +39,8 @@ export function writeBoostsList(w: TlWriter, v: t$premium.BoostsList): void {
 }
 
 export function readMyBoosts(r: TlReader): t$premium.MyBoosts {
-  r.expect(-1696454430, "premium.myBoosts")
+  const id = r.int()
+  if (id !== -1696454430) return r.unknown("premium.MyBoosts", id)
   return { _tag: "premium.myBoosts", myBoosts: c$root.readVectorMyBoost(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeMyBoosts(w: TlWriter, v: t$premium.MyBoosts): void {
@@ -50,7 +52,8 @@ export function writeMyBoosts(w: TlWriter, v: t$premium.MyBoosts): void {
 }
 
 export function readBoostsStatus(r: TlReader): t$premium.BoostsStatus {
-  r.expect(1230586490, "premium.boostsStatus")
+  const id = r.int()
+  if (id !== 1230586490) return r.unknown("premium.BoostsStatus", id)
   const flags = r.int()
   const _level = r.int()
   const _currentLevelBoosts = r.int()

@@ -17,7 +17,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readError(r: TlReader): t$root.Error {
-  r.expect(-994444869, "error")
+  const id = r.int()
+  if (id !== -994444869) return r.unknown("Error", id)
   return { _tag: "error", code: r.int(), text: r.string() }
 }
 export function writeError(w: TlWriter, v: t$root.Error): void {
@@ -158,7 +159,8 @@ export function writeVectorInputUser(w: TlWriter, v: ReadonlyArray<t$root.InputU
 }
 
 export function readInputContact(r: TlReader): t$root.InputContact {
-  r.expect(1780335806, "inputPhoneContact")
+  const id = r.int()
+  if (id !== 1780335806) return r.unknown("InputContact", id)
   const flags = r.int()
   const _clientId = r.long()
   const _phone = r.string()
@@ -3723,7 +3725,8 @@ export function writeInputNotifyPeer(w: TlWriter, v: t$root.InputNotifyPeer): vo
 }
 
 export function readInputPeerNotifySettings(r: TlReader): t$root.InputPeerNotifySettings {
-  r.expect(-892638494, "inputPeerNotifySettings")
+  const id = r.int()
+  if (id !== -892638494) return r.unknown("InputPeerNotifySettings", id)
   const flags = r.int()
   const _showPreviews = flags & 1 ? r.bool() : undefined
   const _silent = flags & 2 ? r.bool() : undefined
@@ -3757,7 +3760,8 @@ export function writeInputPeerNotifySettings(w: TlWriter, v: t$root.InputPeerNot
 }
 
 export function readPeerNotifySettings(r: TlReader): t$root.PeerNotifySettings {
-  r.expect(-1721619444, "peerNotifySettings")
+  const id = r.int()
+  if (id !== -1721619444) return r.unknown("PeerNotifySettings", id)
   const flags = r.int()
   const _showPreviews = flags & 1 ? r.bool() : undefined
   const _silent = flags & 2 ? r.bool() : undefined
@@ -3803,7 +3807,8 @@ export function writePeerNotifySettings(w: TlWriter, v: t$root.PeerNotifySetting
 }
 
 export function readPeerSettings(r: TlReader): t$root.PeerSettings {
-  r.expect(-193510921, "peerSettings")
+  const id = r.int()
+  if (id !== -193510921) return r.unknown("PeerSettings", id)
   const flags = r.int()
   const _geoDistance = flags & 64 ? r.int() : undefined
   const _requestChatTitle = flags & 512 ? r.string() : undefined
@@ -3963,7 +3968,8 @@ export function writeReportReason(w: TlWriter, v: t$root.ReportReason): void {
 }
 
 export function readUserFull(r: TlReader): t$root.UserFull {
-  r.expect(114026053, "userFull")
+  const id = r.int()
+  if (id !== 114026053) return r.unknown("UserFull", id)
   const flags = r.int()
   const flags2 = r.int()
   const _id = r.long()
@@ -4109,7 +4115,8 @@ export function writeUserFull(w: TlWriter, v: t$root.UserFull): void {
 }
 
 export function readContact(r: TlReader): t$root.Contact {
-  r.expect(341499403, "contact")
+  const id = r.int()
+  if (id !== 341499403) return r.unknown("Contact", id)
   return { _tag: "contact", userId: r.long(), mutual: r.bool() }
 }
 export function writeContact(w: TlWriter, v: t$root.Contact): void {
@@ -4130,7 +4137,8 @@ export function writeVectorContact(w: TlWriter, v: ReadonlyArray<t$root.Contact>
 }
 
 export function readImportedContact(r: TlReader): t$root.ImportedContact {
-  r.expect(-1052885936, "importedContact")
+  const id = r.int()
+  if (id !== -1052885936) return r.unknown("ImportedContact", id)
   return { _tag: "importedContact", userId: r.long(), clientId: r.long() }
 }
 export function writeImportedContact(w: TlWriter, v: t$root.ImportedContact): void {
@@ -4151,7 +4159,8 @@ export function writeVectorImportedContact(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readContactStatus(r: TlReader): t$root.ContactStatus {
-  r.expect(383348795, "contactStatus")
+  const id = r.int()
+  if (id !== 383348795) return r.unknown("ContactStatus", id)
   return { _tag: "contactStatus", userId: r.long(), status: readUserStatus(r) }
 }
 export function writeContactStatus(w: TlWriter, v: t$root.ContactStatus): void {
@@ -6703,7 +6712,8 @@ export function writeUpdates(w: TlWriter, v: t$root.Updates): void {
 }
 
 export function readDcOption(r: TlReader): t$root.DcOption {
-  r.expect(414687501, "dcOption")
+  const id = r.int()
+  if (id !== 414687501) return r.unknown("DcOption", id)
   const flags = r.int()
   const _id = r.int()
   const _ipAddress = r.string()
@@ -6741,7 +6751,8 @@ export function writeVectorDcOption(w: TlWriter, v: ReadonlyArray<t$root.DcOptio
 }
 
 export function readConfig(r: TlReader): t$root.Config {
-  r.expect(-870702050, "config")
+  const id = r.int()
+  if (id !== -870702050) return r.unknown("Config", id)
   const flags = r.int()
   const _date = r.int()
   const _expires = r.int()
@@ -6854,7 +6865,8 @@ export function writeConfig(w: TlWriter, v: t$root.Config): void {
 }
 
 export function readNearestDc(r: TlReader): t$root.NearestDc {
-  r.expect(-1910892683, "nearestDc")
+  const id = r.int()
+  if (id !== -1910892683) return r.unknown("NearestDc", id)
   return { _tag: "nearestDc", country: r.string(), thisDc: r.int(), nearestDc: r.int() }
 }
 export function writeNearestDc(w: TlWriter, v: t$root.NearestDc): void {
@@ -6957,7 +6969,8 @@ export function writeEncryptedChat(w: TlWriter, v: t$root.EncryptedChat): void {
 }
 
 export function readInputEncryptedChat(r: TlReader): t$root.InputEncryptedChat {
-  r.expect(-247351839, "inputEncryptedChat")
+  const id = r.int()
+  if (id !== -247351839) return r.unknown("InputEncryptedChat", id)
   return { _tag: "inputEncryptedChat", chatId: r.int(), accessHash: r.long() }
 }
 export function writeInputEncryptedChat(w: TlWriter, v: t$root.InputEncryptedChat): void {
@@ -7632,7 +7645,8 @@ export function writeVectorPrivacyRule(w: TlWriter, v: ReadonlyArray<t$root.Priv
 }
 
 export function readAccountDaysTTL(r: TlReader): t$root.AccountDaysTTL {
-  r.expect(-1194283041, "accountDaysTTL")
+  const id = r.int()
+  if (id !== -1194283041) return r.unknown("AccountDaysTTL", id)
   return { _tag: "accountDaysTTL", days: r.int() }
 }
 export function writeAccountDaysTTL(w: TlWriter, v: t$root.AccountDaysTTL): void {
@@ -7779,7 +7793,8 @@ export function writeVectorDocumentAttribute(w: TlWriter, v: ReadonlyArray<t$roo
 }
 
 export function readStickerPack(r: TlReader): t$root.StickerPack {
-  r.expect(313694676, "stickerPack")
+  const id = r.int()
+  if (id !== 313694676) return r.unknown("StickerPack", id)
   return { _tag: "stickerPack", emoticon: r.string(), documents: p.readVectorLong(r) }
 }
 export function writeStickerPack(w: TlWriter, v: t$root.StickerPack): void {
@@ -7933,7 +7948,8 @@ export function writeWebPage(w: TlWriter, v: t$root.WebPage): void {
 }
 
 export function readAuthorization(r: TlReader): t$root.Authorization {
-  r.expect(-1392388579, "authorization")
+  const id = r.int()
+  if (id !== -1392388579) return r.unknown("Authorization", id)
   const flags = r.int()
   const _hash = r.long()
   const _deviceModel = r.string()
@@ -7986,7 +8002,8 @@ export function writeVectorAuthorization(w: TlWriter, v: ReadonlyArray<t$root.Au
 }
 
 export function readReceivedNotifyMessage(r: TlReader): t$root.ReceivedNotifyMessage {
-  r.expect(-1551583367, "receivedNotifyMessage")
+  const id = r.int()
+  if (id !== -1551583367) return r.unknown("ReceivedNotifyMessage", id)
   return { _tag: "receivedNotifyMessage", id: r.int(), flags: r.int() }
 }
 export function writeReceivedNotifyMessage(w: TlWriter, v: t$root.ReceivedNotifyMessage): void {
@@ -8225,7 +8242,8 @@ export function writeVectorInputStickerSet(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readStickerSet(r: TlReader): t$root.StickerSet {
-  r.expect(768691932, "stickerSet")
+  const id = r.int()
+  if (id !== 768691932) return r.unknown("StickerSet", id)
   const flags = r.int()
   const _installedDate = flags & 1 ? r.int() : undefined
   const _id = r.long()
@@ -8282,7 +8300,8 @@ export function writeVectorStickerSet(w: TlWriter, v: ReadonlyArray<t$root.Stick
 }
 
 export function readBotCommand(r: TlReader): t$root.BotCommand {
-  r.expect(-1032140601, "botCommand")
+  const id = r.int()
+  if (id !== -1032140601) return r.unknown("BotCommand", id)
   return { _tag: "botCommand", command: r.string(), description: r.string() }
 }
 export function writeBotCommand(w: TlWriter, v: t$root.BotCommand): void {
@@ -8303,7 +8322,8 @@ export function writeVectorBotCommand(w: TlWriter, v: ReadonlyArray<t$root.BotCo
 }
 
 export function readBotInfo(r: TlReader): t$root.BotInfo {
-  r.expect(1300890265, "botInfo")
+  const id = r.int()
+  if (id !== 1300890265) return r.unknown("BotInfo", id)
   const flags = r.int()
   const _userId = flags & 1 ? r.long() : undefined
   const _description = flags & 2 ? r.string() : undefined
@@ -8754,7 +8774,8 @@ export function writeVectorKeyboardButton(w: TlWriter, v: ReadonlyArray<t$root.K
 }
 
 export function readKeyboardButtonRow(r: TlReader): t$root.KeyboardButtonRow {
-  r.expect(2002815875, "keyboardButtonRow")
+  const id = r.int()
+  if (id !== 2002815875) return r.unknown("KeyboardButtonRow", id)
   return { _tag: "keyboardButtonRow", buttons: readVectorKeyboardButton(r) }
 }
 export function writeKeyboardButtonRow(w: TlWriter, v: t$root.KeyboardButtonRow): void {
@@ -9208,7 +9229,8 @@ export function writeVectorInputChannel(w: TlWriter, v: ReadonlyArray<t$root.Inp
 }
 
 export function readMessageRange(r: TlReader): t$root.MessageRange {
-  r.expect(182649427, "messageRange")
+  const id = r.int()
+  if (id !== 182649427) return r.unknown("MessageRange", id)
   return { _tag: "messageRange", minId: r.int(), maxId: r.int() }
 }
 export function writeMessageRange(w: TlWriter, v: t$root.MessageRange): void {
@@ -10096,7 +10118,8 @@ export function writeVectorBotInlineResult(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readExportedMessageLink(r: TlReader): t$root.ExportedMessageLink {
-  r.expect(1571494644, "exportedMessageLink")
+  const id = r.int()
+  if (id !== 1571494644) return r.unknown("ExportedMessageLink", id)
   return { _tag: "exportedMessageLink", link: r.string(), html: r.string() }
 }
 export function writeExportedMessageLink(w: TlWriter, v: t$root.ExportedMessageLink): void {
@@ -10107,7 +10130,8 @@ export function writeExportedMessageLink(w: TlWriter, v: t$root.ExportedMessageL
 }
 
 export function readMessageFwdHeader(r: TlReader): t$root.MessageFwdHeader {
-  r.expect(1313731771, "messageFwdHeader")
+  const id = r.int()
+  if (id !== 1313731771) return r.unknown("MessageFwdHeader", id)
   const flags = r.int()
   const _fromId = flags & 1 ? readPeer(r) : undefined
   const _fromName = flags & 32 ? r.string() : undefined
@@ -10189,7 +10213,8 @@ export function writeInputBotInlineMessageID(w: TlWriter, v: t$root.InputBotInli
 }
 
 export function readInlineBotSwitchPM(r: TlReader): t$root.InlineBotSwitchPM {
-  r.expect(1008755359, "inlineBotSwitchPM")
+  const id = r.int()
+  if (id !== 1008755359) return r.unknown("InlineBotSwitchPM", id)
   return { _tag: "inlineBotSwitchPM", text: r.string(), startParam: r.string() }
 }
 export function writeInlineBotSwitchPM(w: TlWriter, v: t$root.InlineBotSwitchPM): void {
@@ -10200,7 +10225,8 @@ export function writeInlineBotSwitchPM(w: TlWriter, v: t$root.InlineBotSwitchPM)
 }
 
 export function readTopPeer(r: TlReader): t$root.TopPeer {
-  r.expect(-305282981, "topPeer")
+  const id = r.int()
+  if (id !== -305282981) return r.unknown("TopPeer", id)
   return { _tag: "topPeer", peer: readPeer(r), rating: r.double() }
 }
 export function writeTopPeer(w: TlWriter, v: t$root.TopPeer): void {
@@ -10259,7 +10285,8 @@ export function writeTopPeerCategory(w: TlWriter, v: t$root.TopPeerCategory): vo
 }
 
 export function readTopPeerCategoryPeers(r: TlReader): t$root.TopPeerCategoryPeers {
-  r.expect(-75283823, "topPeerCategoryPeers")
+  const id = r.int()
+  if (id !== -75283823) return r.unknown("TopPeerCategoryPeers", id)
   return { _tag: "topPeerCategoryPeers", category: readTopPeerCategory(r), count: r.int(), peers: readVectorTopPeer(r) }
 }
 export function writeTopPeerCategoryPeers(w: TlWriter, v: t$root.TopPeerCategoryPeers): void {
@@ -10407,7 +10434,8 @@ export function writeVectorStickerSetCovered(w: TlWriter, v: ReadonlyArray<t$roo
 }
 
 export function readMaskCoords(r: TlReader): t$root.MaskCoords {
-  r.expect(-1361650766, "maskCoords")
+  const id = r.int()
+  if (id !== -1361650766) return r.unknown("MaskCoords", id)
   return { _tag: "maskCoords", n: r.int(), x: r.double(), y: r.double(), zoom: r.double() }
 }
 export function writeMaskCoords(w: TlWriter, v: t$root.MaskCoords): void {
@@ -10450,7 +10478,8 @@ export function writeInputStickeredMedia(w: TlWriter, v: t$root.InputStickeredMe
 }
 
 export function readGame(r: TlReader): t$root.Game {
-  r.expect(-1107729093, "game")
+  const id = r.int()
+  if (id !== -1107729093) return r.unknown("Game", id)
   const flags = r.int()
   const _id = r.long()
   const _accessHash = r.long()
@@ -10510,7 +10539,8 @@ export function writeInputGame(w: TlWriter, v: t$root.InputGame): void {
 }
 
 export function readHighScore(r: TlReader): t$root.HighScore {
-  r.expect(1940093419, "highScore")
+  const id = r.int()
+  if (id !== 1940093419) return r.unknown("HighScore", id)
   return { _tag: "highScore", pos: r.int(), userId: r.long(), score: r.int() }
 }
 export function writeHighScore(w: TlWriter, v: t$root.HighScore): void {
@@ -11388,7 +11418,8 @@ export function writePhoneCallDiscardReason(w: TlWriter, v: t$root.PhoneCallDisc
 }
 
 export function readDataJSON(r: TlReader): t$root.DataJSON {
-  r.expect(2104790276, "dataJSON")
+  const id = r.int()
+  if (id !== 2104790276) return r.unknown("DataJSON", id)
   return { _tag: "dataJSON", data: r.string() }
 }
 export function writeDataJSON(w: TlWriter, v: t$root.DataJSON): void {
@@ -11398,7 +11429,8 @@ export function writeDataJSON(w: TlWriter, v: t$root.DataJSON): void {
 }
 
 export function readLabeledPrice(r: TlReader): t$root.LabeledPrice {
-  r.expect(-886477832, "labeledPrice")
+  const id = r.int()
+  if (id !== -886477832) return r.unknown("LabeledPrice", id)
   return { _tag: "labeledPrice", label: r.string(), amount: r.long() }
 }
 export function writeLabeledPrice(w: TlWriter, v: t$root.LabeledPrice): void {
@@ -11419,7 +11451,8 @@ export function writeVectorLabeledPrice(w: TlWriter, v: ReadonlyArray<t$root.Lab
 }
 
 export function readInvoice(r: TlReader): t$root.Invoice {
-  r.expect(77522308, "invoice")
+  const id = r.int()
+  if (id !== 77522308) return r.unknown("Invoice", id)
   const flags = r.int()
   const _currency = r.string()
   const _prices = readVectorLabeledPrice(r)
@@ -11457,7 +11490,8 @@ export function writeInvoice(w: TlWriter, v: t$root.Invoice): void {
 }
 
 export function readPaymentCharge(r: TlReader): t$root.PaymentCharge {
-  r.expect(-368917890, "paymentCharge")
+  const id = r.int()
+  if (id !== -368917890) return r.unknown("PaymentCharge", id)
   return { _tag: "paymentCharge", id: r.string(), providerChargeId: r.string() }
 }
 export function writePaymentCharge(w: TlWriter, v: t$root.PaymentCharge): void {
@@ -11468,7 +11502,8 @@ export function writePaymentCharge(w: TlWriter, v: t$root.PaymentCharge): void {
 }
 
 export function readPostAddress(r: TlReader): t$root.PostAddress {
-  r.expect(512535275, "postAddress")
+  const id = r.int()
+  if (id !== 512535275) return r.unknown("PostAddress", id)
   return { _tag: "postAddress", streetLine1: r.string(), streetLine2: r.string(), city: r.string(), state: r.string(), countryIso2: r.string(), postCode: r.string() }
 }
 export function writePostAddress(w: TlWriter, v: t$root.PostAddress): void {
@@ -11483,7 +11518,8 @@ export function writePostAddress(w: TlWriter, v: t$root.PostAddress): void {
 }
 
 export function readPaymentRequestedInfo(r: TlReader): t$root.PaymentRequestedInfo {
-  r.expect(-1868808300, "paymentRequestedInfo")
+  const id = r.int()
+  if (id !== -1868808300) return r.unknown("PaymentRequestedInfo", id)
   const flags = r.int()
   const _name = flags & 1 ? r.string() : undefined
   const _phone = flags & 2 ? r.string() : undefined
@@ -11508,7 +11544,8 @@ export function writePaymentRequestedInfo(w: TlWriter, v: t$root.PaymentRequeste
 }
 
 export function readPaymentSavedCredentials(r: TlReader): t$root.PaymentSavedCredentials {
-  r.expect(-842892769, "paymentSavedCredentialsCard")
+  const id = r.int()
+  if (id !== -842892769) return r.unknown("PaymentSavedCredentials", id)
   return { _tag: "paymentSavedCredentialsCard", id: r.string(), title: r.string() }
 }
 export function writePaymentSavedCredentials(w: TlWriter, v: t$root.PaymentSavedCredentials): void {
@@ -11566,7 +11603,8 @@ export function writeWebDocument(w: TlWriter, v: t$root.WebDocument): void {
 }
 
 export function readInputWebDocument(r: TlReader): t$root.InputWebDocument {
-  r.expect(-1678949555, "inputWebDocument")
+  const id = r.int()
+  if (id !== -1678949555) return r.unknown("InputWebDocument", id)
   return { _tag: "inputWebDocument", url: r.string(), size: r.int(), mimeType: r.string(), attributes: readVectorDocumentAttribute(r) }
 }
 export function writeInputWebDocument(w: TlWriter, v: t$root.InputWebDocument): void {
@@ -11692,7 +11730,8 @@ export function writeInputPaymentCredentials(w: TlWriter, v: t$root.InputPayment
 }
 
 export function readShippingOption(r: TlReader): t$root.ShippingOption {
-  r.expect(-1239335713, "shippingOption")
+  const id = r.int()
+  if (id !== -1239335713) return r.unknown("ShippingOption", id)
   return { _tag: "shippingOption", id: r.string(), title: r.string(), prices: readVectorLabeledPrice(r) }
 }
 export function writeShippingOption(w: TlWriter, v: t$root.ShippingOption): void {
@@ -11714,7 +11753,8 @@ export function writeVectorShippingOption(w: TlWriter, v: ReadonlyArray<t$root.S
 }
 
 export function readInputStickerSetItem(r: TlReader): t$root.InputStickerSetItem {
-  r.expect(853188252, "inputStickerSetItem")
+  const id = r.int()
+  if (id !== 853188252) return r.unknown("InputStickerSetItem", id)
   const flags = r.int()
   const _document = readInputDocument(r)
   const _emoji = r.string()
@@ -11747,7 +11787,8 @@ export function writeVectorInputStickerSetItem(w: TlWriter, v: ReadonlyArray<t$r
 }
 
 export function readInputPhoneCall(r: TlReader): t$root.InputPhoneCall {
-  r.expect(506920429, "inputPhoneCall")
+  const id = r.int()
+  if (id !== 506920429) return r.unknown("InputPhoneCall", id)
   return { _tag: "inputPhoneCall", id: r.long(), accessHash: r.long() }
 }
 export function writeInputPhoneCall(w: TlWriter, v: t$root.InputPhoneCall): void {
@@ -11993,7 +12034,8 @@ export function writeVectorPhoneConnection(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readPhoneCallProtocol(r: TlReader): t$root.PhoneCallProtocol {
-  r.expect(-58224696, "phoneCallProtocol")
+  const id = r.int()
+  if (id !== -58224696) return r.unknown("PhoneCallProtocol", id)
   const flags = r.int()
   const _minLayer = r.int()
   const _maxLayer = r.int()
@@ -12014,7 +12056,8 @@ export function writePhoneCallProtocol(w: TlWriter, v: t$root.PhoneCallProtocol)
 }
 
 export function readCdnPublicKey(r: TlReader): t$root.CdnPublicKey {
-  r.expect(-914167110, "cdnPublicKey")
+  const id = r.int()
+  if (id !== -914167110) return r.unknown("CdnPublicKey", id)
   return { _tag: "cdnPublicKey", dcId: r.int(), publicKey: r.string() }
 }
 export function writeCdnPublicKey(w: TlWriter, v: t$root.CdnPublicKey): void {
@@ -12035,7 +12078,8 @@ export function writeVectorCdnPublicKey(w: TlWriter, v: ReadonlyArray<t$root.Cdn
 }
 
 export function readCdnConfig(r: TlReader): t$root.CdnConfig {
-  r.expect(1462101002, "cdnConfig")
+  const id = r.int()
+  if (id !== 1462101002) return r.unknown("CdnConfig", id)
   return { _tag: "cdnConfig", publicKeys: readVectorCdnPublicKey(r) }
 }
 export function writeCdnConfig(w: TlWriter, v: t$root.CdnConfig): void {
@@ -12117,7 +12161,8 @@ export function writeVectorLangPackString(w: TlWriter, v: ReadonlyArray<t$root.L
 }
 
 export function readLangPackDifference(r: TlReader): t$root.LangPackDifference {
-  r.expect(-209337866, "langPackDifference")
+  const id = r.int()
+  if (id !== -209337866) return r.unknown("LangPackDifference", id)
   return { _tag: "langPackDifference", langCode: r.string(), fromVersion: r.int(), version: r.int(), strings: readVectorLangPackString(r) }
 }
 export function writeLangPackDifference(w: TlWriter, v: t$root.LangPackDifference): void {
@@ -12130,7 +12175,8 @@ export function writeLangPackDifference(w: TlWriter, v: t$root.LangPackDifferenc
 }
 
 export function readLangPackLanguage(r: TlReader): t$root.LangPackLanguage {
-  r.expect(-288727837, "langPackLanguage")
+  const id = r.int()
+  if (id !== -288727837) return r.unknown("LangPackLanguage", id)
   const flags = r.int()
   const _name = r.string()
   const _nativeName = r.string()
@@ -12722,7 +12768,8 @@ export function writeChannelAdminLogEventAction(w: TlWriter, v: t$root.ChannelAd
 }
 
 export function readChannelAdminLogEvent(r: TlReader): t$root.ChannelAdminLogEvent {
-  r.expect(531458253, "channelAdminLogEvent")
+  const id = r.int()
+  if (id !== 531458253) return r.unknown("ChannelAdminLogEvent", id)
   return { _tag: "channelAdminLogEvent", id: r.long(), date: r.int(), userId: r.long(), action: readChannelAdminLogEventAction(r) }
 }
 export function writeChannelAdminLogEvent(w: TlWriter, v: t$root.ChannelAdminLogEvent): void {
@@ -12745,7 +12792,8 @@ export function writeVectorChannelAdminLogEvent(w: TlWriter, v: ReadonlyArray<t$
 }
 
 export function readChannelAdminLogEventsFilter(r: TlReader): t$root.ChannelAdminLogEventsFilter {
-  r.expect(-368018716, "channelAdminLogEventsFilter")
+  const id = r.int()
+  if (id !== -368018716) return r.unknown("ChannelAdminLogEventsFilter", id)
   const flags = r.int()
   const o: Mutable<t$root.channelAdminLogEventsFilter> = { _tag: "channelAdminLogEventsFilter" }
   if (flags & 1) o.join = true
@@ -12778,7 +12826,8 @@ export function writeChannelAdminLogEventsFilter(w: TlWriter, v: t$root.ChannelA
 }
 
 export function readPopularContact(r: TlReader): t$root.PopularContact {
-  r.expect(1558266229, "popularContact")
+  const id = r.int()
+  if (id !== 1558266229) return r.unknown("PopularContact", id)
   return { _tag: "popularContact", clientId: r.long(), importers: r.int() }
 }
 export function writePopularContact(w: TlWriter, v: t$root.PopularContact): void {
@@ -12870,7 +12919,8 @@ export function writeVectorRecentMeUrl(w: TlWriter, v: ReadonlyArray<t$root.Rece
 }
 
 export function readInputSingleMedia(r: TlReader): t$root.InputSingleMedia {
-  r.expect(482797855, "inputSingleMedia")
+  const id = r.int()
+  if (id !== 482797855) return r.unknown("InputSingleMedia", id)
   const flags = r.int()
   const _media = readInputMedia(r)
   const _randomId = r.long()
@@ -12902,7 +12952,8 @@ export function writeVectorInputSingleMedia(w: TlWriter, v: ReadonlyArray<t$root
 }
 
 export function readWebAuthorization(r: TlReader): t$root.WebAuthorization {
-  r.expect(-1493633966, "webAuthorization")
+  const id = r.int()
+  if (id !== -1493633966) return r.unknown("WebAuthorization", id)
   return { _tag: "webAuthorization", hash: r.long(), botId: r.long(), domain: r.string(), browser: r.string(), platform: r.string(), dateCreated: r.int(), dateActive: r.int(), ip: r.string(), region: r.string() }
 }
 export function writeWebAuthorization(w: TlWriter, v: t$root.WebAuthorization): void {
@@ -13062,7 +13113,8 @@ export function writeVectorDialogPeer(w: TlWriter, v: ReadonlyArray<t$root.Dialo
 }
 
 export function readFileHash(r: TlReader): t$root.FileHash {
-  r.expect(-207944868, "fileHash")
+  const id = r.int()
+  if (id !== -207944868) return r.unknown("FileHash", id)
   return { _tag: "fileHash", offset: r.long(), limit: r.int(), hash: r.bytes() }
 }
 export function writeFileHash(w: TlWriter, v: t$root.FileHash): void {
@@ -13084,7 +13136,8 @@ export function writeVectorFileHash(w: TlWriter, v: ReadonlyArray<t$root.FileHas
 }
 
 export function readInputClientProxy(r: TlReader): t$root.InputClientProxy {
-  r.expect(1968737087, "inputClientProxy")
+  const id = r.int()
+  if (id !== 1968737087) return r.unknown("InputClientProxy", id)
   return { _tag: "inputClientProxy", address: r.string(), port: r.int() }
 }
 export function writeInputClientProxy(w: TlWriter, v: t$root.InputClientProxy): void {
@@ -13179,7 +13232,8 @@ export function writeVectorSecureFile(w: TlWriter, v: ReadonlyArray<t$root.Secur
 }
 
 export function readSecureData(r: TlReader): t$root.SecureData {
-  r.expect(-1964327229, "secureData")
+  const id = r.int()
+  if (id !== -1964327229) return r.unknown("SecureData", id)
   return { _tag: "secureData", data: r.bytes(), dataHash: r.bytes(), secret: r.bytes() }
 }
 export function writeSecureData(w: TlWriter, v: t$root.SecureData): void {
@@ -13275,7 +13329,8 @@ export function writeVectorSecureValueType(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readSecureValue(r: TlReader): t$root.SecureValue {
-  r.expect(411017418, "secureValue")
+  const id = r.int()
+  if (id !== 411017418) return r.unknown("SecureValue", id)
   const flags = r.int()
   const _type = readSecureValueType(r)
   const _data = flags & 1 ? readSecureData(r) : undefined
@@ -13323,7 +13378,8 @@ export function writeVectorSecureValue(w: TlWriter, v: ReadonlyArray<t$root.Secu
 }
 
 export function readInputSecureValue(r: TlReader): t$root.InputSecureValue {
-  r.expect(-618540889, "inputSecureValue")
+  const id = r.int()
+  if (id !== -618540889) return r.unknown("InputSecureValue", id)
   const flags = r.int()
   const _type = readSecureValueType(r)
   const _data = flags & 1 ? readSecureData(r) : undefined
@@ -13359,7 +13415,8 @@ export function writeInputSecureValue(w: TlWriter, v: t$root.InputSecureValue): 
 }
 
 export function readSecureValueHash(r: TlReader): t$root.SecureValueHash {
-  r.expect(-316748368, "secureValueHash")
+  const id = r.int()
+  if (id !== -316748368) return r.unknown("SecureValueHash", id)
   return { _tag: "secureValueHash", type: readSecureValueType(r), hash: r.bytes() }
 }
 export function writeSecureValueHash(w: TlWriter, v: t$root.SecureValueHash): void {
@@ -13508,7 +13565,8 @@ export function writeVectorSecureValueError(w: TlWriter, v: ReadonlyArray<t$root
 }
 
 export function readSecureCredentialsEncrypted(r: TlReader): t$root.SecureCredentialsEncrypted {
-  r.expect(871426631, "secureCredentialsEncrypted")
+  const id = r.int()
+  if (id !== 871426631) return r.unknown("SecureCredentialsEncrypted", id)
   return { _tag: "secureCredentialsEncrypted", data: r.bytes(), hash: r.bytes(), secret: r.bytes() }
 }
 export function writeSecureCredentialsEncrypted(w: TlWriter, v: t$root.SecureCredentialsEncrypted): void {
@@ -13520,7 +13578,8 @@ export function writeSecureCredentialsEncrypted(w: TlWriter, v: t$root.SecureCre
 }
 
 export function readSavedContact(r: TlReader): t$root.SavedContact {
-  r.expect(289586518, "savedPhoneContact")
+  const id = r.int()
+  if (id !== 289586518) return r.unknown("SavedContact", id)
   return { _tag: "savedPhoneContact", phone: r.string(), firstName: r.string(), lastName: r.string(), date: r.int() }
 }
 export function writeSavedContact(w: TlWriter, v: t$root.SavedContact): void {
@@ -13601,7 +13660,8 @@ export function writeSecurePasswordKdfAlgo(w: TlWriter, v: t$root.SecurePassword
 }
 
 export function readSecureSecretSettings(r: TlReader): t$root.SecureSecretSettings {
-  r.expect(354925740, "secureSecretSettings")
+  const id = r.int()
+  if (id !== 354925740) return r.unknown("SecureSecretSettings", id)
   return { _tag: "secureSecretSettings", secureAlgo: readSecurePasswordKdfAlgo(r), secureSecret: r.bytes(), secureSecretId: r.long() }
 }
 export function writeSecureSecretSettings(w: TlWriter, v: t$root.SecureSecretSettings): void {
@@ -13692,7 +13752,8 @@ export function writeVectorSecureRequiredType(w: TlWriter, v: ReadonlyArray<t$ro
 }
 
 export function readInputAppEvent(r: TlReader): t$root.InputAppEvent {
-  r.expect(488313413, "inputAppEvent")
+  const id = r.int()
+  if (id !== 488313413) return r.unknown("InputAppEvent", id)
   return { _tag: "inputAppEvent", time: r.double(), type: r.string(), peer: r.long(), data: readJSONValue(r) }
 }
 export function writeInputAppEvent(w: TlWriter, v: t$root.InputAppEvent): void {
@@ -13718,7 +13779,8 @@ function r_jsonObjectValue(r: TlReader): t$root.jsonObjectValue {
   return { _tag: "jsonObjectValue", key: r.string(), value: readJSONValue(r) }
 }
 export function readJSONObjectValue(r: TlReader): t$root.JSONObjectValue {
-  r.expect(-1059185703, "jsonObjectValue")
+  const id = r.int()
+  if (id !== -1059185703) return r.unknown("JSONObjectValue", id)
   r.enter()
   const v = r_jsonObjectValue(r)
   r.leave()
@@ -13819,7 +13881,8 @@ export function writeVectorJSONValue(w: TlWriter, v: ReadonlyArray<t$root.JSONVa
 }
 
 export function readPageTableCell(r: TlReader): t$root.PageTableCell {
-  r.expect(878078826, "pageTableCell")
+  const id = r.int()
+  if (id !== 878078826) return r.unknown("PageTableCell", id)
   const flags = r.int()
   const _text = flags & 128 ? readRichText(r) : undefined
   const _colspan = flags & 2 ? r.int() : undefined
@@ -13856,7 +13919,8 @@ export function writeVectorPageTableCell(w: TlWriter, v: ReadonlyArray<t$root.Pa
 }
 
 export function readPageTableRow(r: TlReader): t$root.PageTableRow {
-  r.expect(-524237339, "pageTableRow")
+  const id = r.int()
+  if (id !== -524237339) return r.unknown("PageTableRow", id)
   return { _tag: "pageTableRow", cells: readVectorPageTableCell(r) }
 }
 export function writePageTableRow(w: TlWriter, v: t$root.PageTableRow): void {
@@ -13876,7 +13940,8 @@ export function writeVectorPageTableRow(w: TlWriter, v: ReadonlyArray<t$root.Pag
 }
 
 export function readPageCaption(r: TlReader): t$root.PageCaption {
-  r.expect(1869903447, "pageCaption")
+  const id = r.int()
+  if (id !== 1869903447) return r.unknown("PageCaption", id)
   return { _tag: "pageCaption", text: readRichText(r), credit: readRichText(r) }
 }
 export function writePageCaption(w: TlWriter, v: t$root.PageCaption): void {
@@ -14025,7 +14090,8 @@ export function writeVectorPageListOrderedItem(w: TlWriter, v: ReadonlyArray<t$r
 }
 
 export function readPageRelatedArticle(r: TlReader): t$root.PageRelatedArticle {
-  r.expect(-1282352120, "pageRelatedArticle")
+  const id = r.int()
+  if (id !== -1282352120) return r.unknown("PageRelatedArticle", id)
   const flags = r.int()
   const _url = r.string()
   const _webpageId = r.long()
@@ -14067,7 +14133,8 @@ export function writeVectorPageRelatedArticle(w: TlWriter, v: ReadonlyArray<t$ro
 }
 
 export function readPage(r: TlReader): t$root.Page {
-  r.expect(-1738178803, "page")
+  const id = r.int()
+  if (id !== -1738178803) return r.unknown("Page", id)
   const flags = r.int()
   const _url = r.string()
   const _blocks = readVectorPageBlock(r)
@@ -14189,7 +14256,8 @@ function r_poll(r: TlReader): t$root.poll {
   return o
 }
 export function readPoll(r: TlReader): t$root.Poll {
-  r.expect(-1771164225, "poll")
+  const id = r.int()
+  if (id !== -1771164225) return r.unknown("Poll", id)
   r.enter()
   const v = r_poll(r)
   r.leave()
@@ -14212,7 +14280,8 @@ export function writePoll(w: TlWriter, v: t$root.Poll): void {
 }
 
 export function readPollAnswerVoters(r: TlReader): t$root.PollAnswerVoters {
-  r.expect(910500618, "pollAnswerVoters")
+  const id = r.int()
+  if (id !== 910500618) return r.unknown("PollAnswerVoters", id)
   const flags = r.int()
   const _option = r.bytes()
   const _voters = flags & 4 ? r.int() : undefined
@@ -14265,7 +14334,8 @@ function r_pollResults(r: TlReader): t$root.pollResults {
   return o
 }
 export function readPollResults(r: TlReader): t$root.PollResults {
-  r.expect(-1166298786, "pollResults")
+  const id = r.int()
+  if (id !== -1166298786) return r.unknown("PollResults", id)
   r.enter()
   const v = r_pollResults(r)
   r.leave()
@@ -14287,7 +14357,8 @@ export function writePollResults(w: TlWriter, v: t$root.PollResults): void {
 }
 
 export function readChatOnlines(r: TlReader): t$root.ChatOnlines {
-  r.expect(-264117680, "chatOnlines")
+  const id = r.int()
+  if (id !== -264117680) return r.unknown("ChatOnlines", id)
   return { _tag: "chatOnlines", onlines: r.int() }
 }
 export function writeChatOnlines(w: TlWriter, v: t$root.ChatOnlines): void {
@@ -14297,7 +14368,8 @@ export function writeChatOnlines(w: TlWriter, v: t$root.ChatOnlines): void {
 }
 
 export function readStatsURL(r: TlReader): t$root.StatsURL {
-  r.expect(1202287072, "statsURL")
+  const id = r.int()
+  if (id !== 1202287072) return r.unknown("StatsURL", id)
   return { _tag: "statsURL", url: r.string() }
 }
 export function writeStatsURL(w: TlWriter, v: t$root.StatsURL): void {
@@ -14307,7 +14379,8 @@ export function writeStatsURL(w: TlWriter, v: t$root.StatsURL): void {
 }
 
 export function readChatAdminRights(r: TlReader): t$root.ChatAdminRights {
-  r.expect(1605510357, "chatAdminRights")
+  const id = r.int()
+  if (id !== 1605510357) return r.unknown("ChatAdminRights", id)
   const flags = r.int()
   const o: Mutable<t$root.chatAdminRights> = { _tag: "chatAdminRights" }
   if (flags & 1) o.changeInfo = true
@@ -14337,7 +14410,8 @@ export function writeChatAdminRights(w: TlWriter, v: t$root.ChatAdminRights): vo
 }
 
 export function readChatBannedRights(r: TlReader): t$root.ChatBannedRights {
-  r.expect(-1626209256, "chatBannedRights")
+  const id = r.int()
+  if (id !== -1626209256) return r.unknown("ChatBannedRights", id)
   const flags = r.int()
   const _untilDate = r.int()
   const o: Mutable<t$root.chatBannedRights> = { _tag: "chatBannedRights", untilDate: _untilDate }
@@ -14424,7 +14498,8 @@ export function writeVectorInputWallPaper(w: TlWriter, v: ReadonlyArray<t$root.I
 }
 
 export function readCodeSettings(r: TlReader): t$root.CodeSettings {
-  r.expect(-1390068360, "codeSettings")
+  const id = r.int()
+  if (id !== -1390068360) return r.unknown("CodeSettings", id)
   const flags = r.int()
   const _logoutTokens = flags & 64 ? p.readVectorBytes(r) : undefined
   const _token = flags & 256 ? r.string() : undefined
@@ -14452,7 +14527,8 @@ export function writeCodeSettings(w: TlWriter, v: t$root.CodeSettings): void {
 }
 
 export function readWallPaperSettings(r: TlReader): t$root.WallPaperSettings {
-  r.expect(925826256, "wallPaperSettings")
+  const id = r.int()
+  if (id !== 925826256) return r.unknown("WallPaperSettings", id)
   const flags = r.int()
   const _backgroundColor = flags & 1 ? r.int() : undefined
   const _secondBackgroundColor = flags & 16 ? r.int() : undefined
@@ -14488,7 +14564,8 @@ export function writeWallPaperSettings(w: TlWriter, v: t$root.WallPaperSettings)
 }
 
 export function readAutoDownloadSettings(r: TlReader): t$root.AutoDownloadSettings {
-  r.expect(-1163561432, "autoDownloadSettings")
+  const id = r.int()
+  if (id !== -1163561432) return r.unknown("AutoDownloadSettings", id)
   const flags = r.int()
   const _photoSizeMax = r.int()
   const _videoSizeMax = r.long()
@@ -14560,7 +14637,8 @@ export function writeVectorEmojiKeyword(w: TlWriter, v: ReadonlyArray<t$root.Emo
 }
 
 export function readEmojiKeywordsDifference(r: TlReader): t$root.EmojiKeywordsDifference {
-  r.expect(1556570557, "emojiKeywordsDifference")
+  const id = r.int()
+  if (id !== 1556570557) return r.unknown("EmojiKeywordsDifference", id)
   return { _tag: "emojiKeywordsDifference", langCode: r.string(), fromVersion: r.int(), version: r.int(), keywords: readVectorEmojiKeyword(r) }
 }
 export function writeEmojiKeywordsDifference(w: TlWriter, v: t$root.EmojiKeywordsDifference): void {
@@ -14573,7 +14651,8 @@ export function writeEmojiKeywordsDifference(w: TlWriter, v: t$root.EmojiKeyword
 }
 
 export function readEmojiURL(r: TlReader): t$root.EmojiURL {
-  r.expect(-1519029347, "emojiURL")
+  const id = r.int()
+  if (id !== -1519029347) return r.unknown("EmojiURL", id)
   return { _tag: "emojiURL", url: r.string() }
 }
 export function writeEmojiURL(w: TlWriter, v: t$root.EmojiURL): void {
@@ -14583,7 +14662,8 @@ export function writeEmojiURL(w: TlWriter, v: t$root.EmojiURL): void {
 }
 
 export function readEmojiLanguage(r: TlReader): t$root.EmojiLanguage {
-  r.expect(-1275374751, "emojiLanguage")
+  const id = r.int()
+  if (id !== -1275374751) return r.unknown("EmojiLanguage", id)
   return { _tag: "emojiLanguage", langCode: r.string() }
 }
 export function writeEmojiLanguage(w: TlWriter, v: t$root.EmojiLanguage): void {
@@ -14603,7 +14683,8 @@ export function writeVectorEmojiLanguage(w: TlWriter, v: ReadonlyArray<t$root.Em
 }
 
 export function readFolder(r: TlReader): t$root.Folder {
-  r.expect(-11252123, "folder")
+  const id = r.int()
+  if (id !== -11252123) return r.unknown("Folder", id)
   const flags = r.int()
   const _id = r.int()
   const _title = r.string()
@@ -14626,7 +14707,8 @@ export function writeFolder(w: TlWriter, v: t$root.Folder): void {
 }
 
 export function readInputFolderPeer(r: TlReader): t$root.InputFolderPeer {
-  r.expect(-70073706, "inputFolderPeer")
+  const id = r.int()
+  if (id !== -70073706) return r.unknown("InputFolderPeer", id)
   return { _tag: "inputFolderPeer", peer: readInputPeer(r), folderId: r.int() }
 }
 export function writeInputFolderPeer(w: TlWriter, v: t$root.InputFolderPeer): void {
@@ -14647,7 +14729,8 @@ export function writeVectorInputFolderPeer(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readFolderPeer(r: TlReader): t$root.FolderPeer {
-  r.expect(-373643672, "folderPeer")
+  const id = r.int()
+  if (id !== -373643672) return r.unknown("FolderPeer", id)
   return { _tag: "folderPeer", peer: readPeer(r), folderId: r.int() }
 }
 export function writeFolderPeer(w: TlWriter, v: t$root.FolderPeer): void {
@@ -14804,7 +14887,8 @@ export function writeVectorPeerLocated(w: TlWriter, v: ReadonlyArray<t$root.Peer
 }
 
 export function readRestrictionReason(r: TlReader): t$root.RestrictionReason {
-  r.expect(-797791052, "restrictionReason")
+  const id = r.int()
+  if (id !== -797791052) return r.unknown("RestrictionReason", id)
   return { _tag: "restrictionReason", platform: r.string(), reason: r.string(), text: r.string() }
 }
 export function writeRestrictionReason(w: TlWriter, v: t$root.RestrictionReason): void {
@@ -14857,7 +14941,8 @@ export function writeInputTheme(w: TlWriter, v: t$root.InputTheme): void {
 }
 
 export function readTheme(r: TlReader): t$root.Theme {
-  r.expect(-1609668650, "theme")
+  const id = r.int()
+  if (id !== -1609668650) return r.unknown("Theme", id)
   const flags = r.int()
   const _id = r.long()
   const _accessHash = r.long()
@@ -14925,7 +15010,8 @@ export function writeBaseTheme(w: TlWriter, v: t$root.BaseTheme): void {
 }
 
 export function readInputThemeSettings(r: TlReader): t$root.InputThemeSettings {
-  r.expect(-1881255857, "inputThemeSettings")
+  const id = r.int()
+  if (id !== -1881255857) return r.unknown("InputThemeSettings", id)
   const flags = r.int()
   const _baseTheme = readBaseTheme(r)
   const _accentColor = r.int()
@@ -14965,7 +15051,8 @@ export function writeVectorInputThemeSettings(w: TlWriter, v: ReadonlyArray<t$ro
 }
 
 export function readThemeSettings(r: TlReader): t$root.ThemeSettings {
-  r.expect(-94849324, "themeSettings")
+  const id = r.int()
+  if (id !== -94849324) return r.unknown("ThemeSettings", id)
   const flags = r.int()
   const _baseTheme = readBaseTheme(r)
   const _accentColor = r.int()
@@ -15120,7 +15207,8 @@ export function writeVectorWebPageAttribute(w: TlWriter, v: ReadonlyArray<t$root
 }
 
 export function readBankCardOpenUrl(r: TlReader): t$root.BankCardOpenUrl {
-  r.expect(-177732982, "bankCardOpenUrl")
+  const id = r.int()
+  if (id !== -177732982) return r.unknown("BankCardOpenUrl", id)
   return { _tag: "bankCardOpenUrl", url: r.string(), name: r.string() }
 }
 export function writeBankCardOpenUrl(w: TlWriter, v: t$root.BankCardOpenUrl): void {
@@ -15230,7 +15318,8 @@ export function writeVectorDialogFilter(w: TlWriter, v: ReadonlyArray<t$root.Dia
 }
 
 export function readDialogFilterSuggested(r: TlReader): t$root.DialogFilterSuggested {
-  r.expect(2004110666, "dialogFilterSuggested")
+  const id = r.int()
+  if (id !== 2004110666) return r.unknown("DialogFilterSuggested", id)
   return { _tag: "dialogFilterSuggested", filter: readDialogFilter(r), description: r.string() }
 }
 export function writeDialogFilterSuggested(w: TlWriter, v: t$root.DialogFilterSuggested): void {
@@ -15251,7 +15340,8 @@ export function writeVectorDialogFilterSuggested(w: TlWriter, v: ReadonlyArray<t
 }
 
 export function readStatsDateRangeDays(r: TlReader): t$root.StatsDateRangeDays {
-  r.expect(-1237848657, "statsDateRangeDays")
+  const id = r.int()
+  if (id !== -1237848657) return r.unknown("StatsDateRangeDays", id)
   return { _tag: "statsDateRangeDays", minDate: r.int(), maxDate: r.int() }
 }
 export function writeStatsDateRangeDays(w: TlWriter, v: t$root.StatsDateRangeDays): void {
@@ -15262,7 +15352,8 @@ export function writeStatsDateRangeDays(w: TlWriter, v: t$root.StatsDateRangeDay
 }
 
 export function readStatsAbsValueAndPrev(r: TlReader): t$root.StatsAbsValueAndPrev {
-  r.expect(-884757282, "statsAbsValueAndPrev")
+  const id = r.int()
+  if (id !== -884757282) return r.unknown("StatsAbsValueAndPrev", id)
   return { _tag: "statsAbsValueAndPrev", current: r.double(), previous: r.double() }
 }
 export function writeStatsAbsValueAndPrev(w: TlWriter, v: t$root.StatsAbsValueAndPrev): void {
@@ -15273,7 +15364,8 @@ export function writeStatsAbsValueAndPrev(w: TlWriter, v: t$root.StatsAbsValueAn
 }
 
 export function readStatsPercentValue(r: TlReader): t$root.StatsPercentValue {
-  r.expect(-875679776, "statsPercentValue")
+  const id = r.int()
+  if (id !== -875679776) return r.unknown("StatsPercentValue", id)
   return { _tag: "statsPercentValue", part: r.double(), total: r.double() }
 }
 export function writeStatsPercentValue(w: TlWriter, v: t$root.StatsPercentValue): void {
@@ -15397,7 +15489,8 @@ export function writeVectorVideoSize(w: TlWriter, v: ReadonlyArray<t$root.VideoS
 }
 
 export function readStatsGroupTopPoster(r: TlReader): t$root.StatsGroupTopPoster {
-  r.expect(-1660637285, "statsGroupTopPoster")
+  const id = r.int()
+  if (id !== -1660637285) return r.unknown("StatsGroupTopPoster", id)
   return { _tag: "statsGroupTopPoster", userId: r.long(), messages: r.int(), avgChars: r.int() }
 }
 export function writeStatsGroupTopPoster(w: TlWriter, v: t$root.StatsGroupTopPoster): void {
@@ -15419,7 +15512,8 @@ export function writeVectorStatsGroupTopPoster(w: TlWriter, v: ReadonlyArray<t$r
 }
 
 export function readStatsGroupTopAdmin(r: TlReader): t$root.StatsGroupTopAdmin {
-  r.expect(-682079097, "statsGroupTopAdmin")
+  const id = r.int()
+  if (id !== -682079097) return r.unknown("StatsGroupTopAdmin", id)
   return { _tag: "statsGroupTopAdmin", userId: r.long(), deleted: r.int(), kicked: r.int(), banned: r.int() }
 }
 export function writeStatsGroupTopAdmin(w: TlWriter, v: t$root.StatsGroupTopAdmin): void {
@@ -15442,7 +15536,8 @@ export function writeVectorStatsGroupTopAdmin(w: TlWriter, v: ReadonlyArray<t$ro
 }
 
 export function readStatsGroupTopInviter(r: TlReader): t$root.StatsGroupTopInviter {
-  r.expect(1398765469, "statsGroupTopInviter")
+  const id = r.int()
+  if (id !== 1398765469) return r.unknown("StatsGroupTopInviter", id)
   return { _tag: "statsGroupTopInviter", userId: r.long(), invitations: r.int() }
 }
 export function writeStatsGroupTopInviter(w: TlWriter, v: t$root.StatsGroupTopInviter): void {
@@ -15463,7 +15558,8 @@ export function writeVectorStatsGroupTopInviter(w: TlWriter, v: ReadonlyArray<t$
 }
 
 export function readGlobalPrivacySettings(r: TlReader): t$root.GlobalPrivacySettings {
-  r.expect(-29248689, "globalPrivacySettings")
+  const id = r.int()
+  if (id !== -29248689) return r.unknown("GlobalPrivacySettings", id)
   const flags = r.int()
   const _noncontactPeersPaidStars = flags & 32 ? r.long() : undefined
   const _disallowedGifts = flags & 64 ? readDisallowedGiftsSettings(r) : undefined
@@ -15488,7 +15584,8 @@ export function writeGlobalPrivacySettings(w: TlWriter, v: t$root.GlobalPrivacyS
 }
 
 export function readMessageViews(r: TlReader): t$root.MessageViews {
-  r.expect(1163625789, "messageViews")
+  const id = r.int()
+  if (id !== 1163625789) return r.unknown("MessageViews", id)
   const flags = r.int()
   const _views = flags & 1 ? r.int() : undefined
   const _forwards = flags & 2 ? r.int() : undefined
@@ -15588,7 +15685,8 @@ export function writeMessageReplyHeader(w: TlWriter, v: t$root.MessageReplyHeade
 }
 
 export function readMessageReplies(r: TlReader): t$root.MessageReplies {
-  r.expect(-2083123262, "messageReplies")
+  const id = r.int()
+  if (id !== -2083123262) return r.unknown("MessageReplies", id)
   const flags = r.int()
   const _replies = r.int()
   const _repliesPts = r.int()
@@ -15618,7 +15716,8 @@ export function writeMessageReplies(w: TlWriter, v: t$root.MessageReplies): void
 }
 
 export function readPeerBlocked(r: TlReader): t$root.PeerBlocked {
-  r.expect(-386039788, "peerBlocked")
+  const id = r.int()
+  if (id !== -386039788) return r.unknown("PeerBlocked", id)
   return { _tag: "peerBlocked", peerId: readPeer(r), date: r.int() }
 }
 export function writePeerBlocked(w: TlWriter, v: t$root.PeerBlocked): void {
@@ -15761,7 +15860,8 @@ export function writeInputGroupCall(w: TlWriter, v: t$root.InputGroupCall): void
 }
 
 export function readGroupCallParticipant(r: TlReader): t$root.GroupCallParticipant {
-  r.expect(708691884, "groupCallParticipant")
+  const id = r.int()
+  if (id !== 708691884) return r.unknown("GroupCallParticipant", id)
   const flags = r.int()
   const _peer = readPeer(r)
   const _date = r.int()
@@ -15855,7 +15955,8 @@ export function writeVectorInlineQueryPeerType(w: TlWriter, v: ReadonlyArray<t$r
 }
 
 export function readChatInviteImporter(r: TlReader): t$root.ChatInviteImporter {
-  r.expect(-1940201511, "chatInviteImporter")
+  const id = r.int()
+  if (id !== -1940201511) return r.unknown("ChatInviteImporter", id)
   const flags = r.int()
   const _userId = r.long()
   const _date = r.int()
@@ -15890,7 +15991,8 @@ export function writeVectorChatInviteImporter(w: TlWriter, v: ReadonlyArray<t$ro
 }
 
 export function readChatAdminWithInvites(r: TlReader): t$root.ChatAdminWithInvites {
-  r.expect(-219353309, "chatAdminWithInvites")
+  const id = r.int()
+  if (id !== -219353309) return r.unknown("ChatAdminWithInvites", id)
   return { _tag: "chatAdminWithInvites", adminId: r.long(), invitesCount: r.int(), revokedInvitesCount: r.int() }
 }
 export function writeChatAdminWithInvites(w: TlWriter, v: t$root.ChatAdminWithInvites): void {
@@ -15912,7 +16014,8 @@ export function writeVectorChatAdminWithInvites(w: TlWriter, v: ReadonlyArray<t$
 }
 
 export function readGroupCallParticipantVideoSourceGroup(r: TlReader): t$root.GroupCallParticipantVideoSourceGroup {
-  r.expect(-592373577, "groupCallParticipantVideoSourceGroup")
+  const id = r.int()
+  if (id !== -592373577) return r.unknown("GroupCallParticipantVideoSourceGroup", id)
   return { _tag: "groupCallParticipantVideoSourceGroup", semantics: r.string(), sources: p.readVectorInt(r) }
 }
 export function writeGroupCallParticipantVideoSourceGroup(w: TlWriter, v: t$root.GroupCallParticipantVideoSourceGroup): void {
@@ -15933,7 +16036,8 @@ export function writeVectorGroupCallParticipantVideoSourceGroup(w: TlWriter, v: 
 }
 
 export function readGroupCallParticipantVideo(r: TlReader): t$root.GroupCallParticipantVideo {
-  r.expect(1735736008, "groupCallParticipantVideo")
+  const id = r.int()
+  if (id !== 1735736008) return r.unknown("GroupCallParticipantVideo", id)
   const flags = r.int()
   const _endpoint = r.string()
   const _sourceGroups = readVectorGroupCallParticipantVideoSourceGroup(r)
@@ -16043,7 +16147,8 @@ export function writeVectorChatTheme(w: TlWriter, v: ReadonlyArray<t$root.ChatTh
 }
 
 export function readSponsoredMessage(r: TlReader): t$root.SponsoredMessage {
-  r.expect(2109703795, "sponsoredMessage")
+  const id = r.int()
+  if (id !== 2109703795) return r.unknown("SponsoredMessage", id)
   const flags = r.int()
   const _randomId = r.bytes()
   const _url = r.string()
@@ -16102,7 +16207,8 @@ export function writeVectorSponsoredMessage(w: TlWriter, v: ReadonlyArray<t$root
 }
 
 export function readSearchResultsCalendarPeriod(r: TlReader): t$root.SearchResultsCalendarPeriod {
-  r.expect(-911191137, "searchResultsCalendarPeriod")
+  const id = r.int()
+  if (id !== -911191137) return r.unknown("SearchResultsCalendarPeriod", id)
   return { _tag: "searchResultsCalendarPeriod", date: r.int(), minMsgId: r.int(), maxMsgId: r.int(), count: r.int() }
 }
 export function writeSearchResultsCalendarPeriod(w: TlWriter, v: t$root.SearchResultsCalendarPeriod): void {
@@ -16125,7 +16231,8 @@ export function writeVectorSearchResultsCalendarPeriod(w: TlWriter, v: ReadonlyA
 }
 
 export function readSearchResultsPosition(r: TlReader): t$root.SearchResultsPosition {
-  r.expect(2137295719, "searchResultPosition")
+  const id = r.int()
+  if (id !== 2137295719) return r.unknown("SearchResultsPosition", id)
   return { _tag: "searchResultPosition", msgId: r.int(), date: r.int(), offset: r.int() }
 }
 export function writeSearchResultsPosition(w: TlWriter, v: t$root.SearchResultsPosition): void {
@@ -16147,7 +16254,8 @@ export function writeVectorSearchResultsPosition(w: TlWriter, v: ReadonlyArray<t
 }
 
 export function readReactionCount(r: TlReader): t$root.ReactionCount {
-  r.expect(-1546531968, "reactionCount")
+  const id = r.int()
+  if (id !== -1546531968) return r.unknown("ReactionCount", id)
   const flags = r.int()
   const _chosenOrder = flags & 1 ? r.int() : undefined
   const _reaction = readReaction(r)
@@ -16177,7 +16285,8 @@ export function writeVectorReactionCount(w: TlWriter, v: ReadonlyArray<t$root.Re
 }
 
 export function readMessageReactions(r: TlReader): t$root.MessageReactions {
-  r.expect(171155211, "messageReactions")
+  const id = r.int()
+  if (id !== 171155211) return r.unknown("MessageReactions", id)
   const flags = r.int()
   const _results = readVectorReactionCount(r)
   const _recentReactions = flags & 2 ? readVectorMessagePeerReaction(r) : undefined
@@ -16201,7 +16310,8 @@ export function writeMessageReactions(w: TlWriter, v: t$root.MessageReactions): 
 }
 
 export function readAvailableReaction(r: TlReader): t$root.AvailableReaction {
-  r.expect(-1065882623, "availableReaction")
+  const id = r.int()
+  if (id !== -1065882623) return r.unknown("AvailableReaction", id)
   const flags = r.int()
   const _reaction = r.string()
   const _title = r.string()
@@ -16246,7 +16356,8 @@ export function writeVectorAvailableReaction(w: TlWriter, v: ReadonlyArray<t$roo
 }
 
 export function readMessagePeerReaction(r: TlReader): t$root.MessagePeerReaction {
-  r.expect(-1938180548, "messagePeerReaction")
+  const id = r.int()
+  if (id !== -1938180548) return r.unknown("MessagePeerReaction", id)
   const flags = r.int()
   const _peerId = readPeer(r)
   const _date = r.int()
@@ -16278,7 +16389,8 @@ export function writeVectorMessagePeerReaction(w: TlWriter, v: ReadonlyArray<t$r
 }
 
 export function readGroupCallStreamChannel(r: TlReader): t$root.GroupCallStreamChannel {
-  r.expect(-2132064081, "groupCallStreamChannel")
+  const id = r.int()
+  if (id !== -2132064081) return r.unknown("GroupCallStreamChannel", id)
   return { _tag: "groupCallStreamChannel", channel: r.int(), scale: r.int(), lastTimestampMs: r.long() }
 }
 export function writeGroupCallStreamChannel(w: TlWriter, v: t$root.GroupCallStreamChannel): void {
@@ -16300,7 +16412,8 @@ export function writeVectorGroupCallStreamChannel(w: TlWriter, v: ReadonlyArray<
 }
 
 export function readAttachMenuBotIconColor(r: TlReader): t$root.AttachMenuBotIconColor {
-  r.expect(1165423600, "attachMenuBotIconColor")
+  const id = r.int()
+  if (id !== 1165423600) return r.unknown("AttachMenuBotIconColor", id)
   return { _tag: "attachMenuBotIconColor", name: r.string(), color: r.int() }
 }
 export function writeAttachMenuBotIconColor(w: TlWriter, v: t$root.AttachMenuBotIconColor): void {
@@ -16321,7 +16434,8 @@ export function writeVectorAttachMenuBotIconColor(w: TlWriter, v: ReadonlyArray<
 }
 
 export function readAttachMenuBotIcon(r: TlReader): t$root.AttachMenuBotIcon {
-  r.expect(-1297663893, "attachMenuBotIcon")
+  const id = r.int()
+  if (id !== -1297663893) return r.unknown("AttachMenuBotIcon", id)
   const flags = r.int()
   const _name = r.string()
   const _icon = readDocument(r)
@@ -16351,7 +16465,8 @@ export function writeVectorAttachMenuBotIcon(w: TlWriter, v: ReadonlyArray<t$roo
 }
 
 export function readAttachMenuBot(r: TlReader): t$root.AttachMenuBot {
-  r.expect(-653423106, "attachMenuBot")
+  const id = r.int()
+  if (id !== -653423106) return r.unknown("AttachMenuBot", id)
   const flags = r.int()
   const _botId = r.long()
   const _shortName = r.string()
@@ -16414,7 +16529,8 @@ export function writeAttachMenuBots(w: TlWriter, v: t$root.AttachMenuBots): void
 }
 
 export function readAttachMenuBotsBot(r: TlReader): t$root.AttachMenuBotsBot {
-  r.expect(-1816172929, "attachMenuBotsBot")
+  const id = r.int()
+  if (id !== -1816172929) return r.unknown("AttachMenuBotsBot", id)
   return { _tag: "attachMenuBotsBot", bot: readAttachMenuBot(r), users: readVectorUser(r) }
 }
 export function writeAttachMenuBotsBot(w: TlWriter, v: t$root.AttachMenuBotsBot): void {
@@ -16425,7 +16541,8 @@ export function writeAttachMenuBotsBot(w: TlWriter, v: t$root.AttachMenuBotsBot)
 }
 
 export function readWebViewResult(r: TlReader): t$root.WebViewResult {
-  r.expect(1294139288, "webViewResultUrl")
+  const id = r.int()
+  if (id !== 1294139288) return r.unknown("WebViewResult", id)
   const flags = r.int()
   const _queryId = flags & 1 ? r.long() : undefined
   const _url = r.string()
@@ -16446,7 +16563,8 @@ export function writeWebViewResult(w: TlWriter, v: t$root.WebViewResult): void {
 }
 
 export function readWebViewMessageSent(r: TlReader): t$root.WebViewMessageSent {
-  r.expect(211046684, "webViewMessageSent")
+  const id = r.int()
+  if (id !== 211046684) return r.unknown("WebViewMessageSent", id)
   const flags = r.int()
   const _msgId = flags & 1 ? readInputBotInlineMessageID(r) : undefined
   const o: Mutable<t$root.webViewMessageSent> = { _tag: "webViewMessageSent" }
@@ -16951,7 +17069,8 @@ export function writeInputStorePaymentPurpose(w: TlWriter, v: t$root.InputStoreP
 }
 
 export function readPaymentFormMethod(r: TlReader): t$root.PaymentFormMethod {
-  r.expect(-1996951013, "paymentFormMethod")
+  const id = r.int()
+  if (id !== -1996951013) return r.unknown("PaymentFormMethod", id)
   return { _tag: "paymentFormMethod", url: r.string(), title: r.string() }
 }
 export function writePaymentFormMethod(w: TlWriter, v: t$root.PaymentFormMethod): void {
@@ -17208,7 +17327,8 @@ export function writeEmailVerification(w: TlWriter, v: t$root.EmailVerification)
 }
 
 export function readPremiumSubscriptionOption(r: TlReader): t$root.PremiumSubscriptionOption {
-  r.expect(1596792306, "premiumSubscriptionOption")
+  const id = r.int()
+  if (id !== 1596792306) return r.unknown("PremiumSubscriptionOption", id)
   const flags = r.int()
   const _transaction = flags & 8 ? r.string() : undefined
   const _months = r.int()
@@ -17247,7 +17367,8 @@ export function writeVectorPremiumSubscriptionOption(w: TlWriter, v: ReadonlyArr
 }
 
 export function readSendAsPeer(r: TlReader): t$root.SendAsPeer {
-  r.expect(-1206095820, "sendAsPeer")
+  const id = r.int()
+  if (id !== -1206095820) return r.unknown("SendAsPeer", id)
   const flags = r.int()
   const _peer = readPeer(r)
   const o: Mutable<t$root.sendAsPeer> = { _tag: "sendAsPeer", peer: _peer }
@@ -17334,7 +17455,8 @@ export function writeVectorMessageExtendedMedia(w: TlWriter, v: ReadonlyArray<t$
 }
 
 export function readStickerKeyword(r: TlReader): t$root.StickerKeyword {
-  r.expect(-50416996, "stickerKeyword")
+  const id = r.int()
+  if (id !== -50416996) return r.unknown("StickerKeyword", id)
   return { _tag: "stickerKeyword", documentId: r.long(), keyword: p.readVectorString(r) }
 }
 export function writeStickerKeyword(w: TlWriter, v: t$root.StickerKeyword): void {
@@ -17355,7 +17477,8 @@ export function writeVectorStickerKeyword(w: TlWriter, v: ReadonlyArray<t$root.S
 }
 
 export function readUsername(r: TlReader): t$root.Username {
-  r.expect(-1274595769, "username")
+  const id = r.int()
+  if (id !== -1274595769) return r.unknown("Username", id)
   const flags = r.int()
   const _username = r.string()
   const o: Mutable<t$root.username> = { _tag: "username", username: _username }
@@ -17465,7 +17588,8 @@ export function writeVectorForumTopic(w: TlWriter, v: ReadonlyArray<t$root.Forum
 }
 
 export function readDefaultHistoryTTL(r: TlReader): t$root.DefaultHistoryTTL {
-  r.expect(1135897376, "defaultHistoryTTL")
+  const id = r.int()
+  if (id !== 1135897376) return r.unknown("DefaultHistoryTTL", id)
   return { _tag: "defaultHistoryTTL", period: r.int() }
 }
 export function writeDefaultHistoryTTL(w: TlWriter, v: t$root.DefaultHistoryTTL): void {
@@ -17475,7 +17599,8 @@ export function writeDefaultHistoryTTL(w: TlWriter, v: t$root.DefaultHistoryTTL)
 }
 
 export function readExportedContactToken(r: TlReader): t$root.ExportedContactToken {
-  r.expect(1103040667, "exportedContactToken")
+  const id = r.int()
+  if (id !== 1103040667) return r.unknown("ExportedContactToken", id)
   return { _tag: "exportedContactToken", url: r.string(), expires: r.int() }
 }
 export function writeExportedContactToken(w: TlWriter, v: t$root.ExportedContactToken): void {
@@ -17661,7 +17786,8 @@ export function writeVectorEmojiGroup(w: TlWriter, v: ReadonlyArray<t$root.Emoji
 }
 
 export function readTextWithEntities(r: TlReader): t$root.TextWithEntities {
-  r.expect(1964978502, "textWithEntities")
+  const id = r.int()
+  if (id !== 1964978502) return r.unknown("TextWithEntities", id)
   return { _tag: "textWithEntities", text: r.string(), entities: readVectorMessageEntity(r) }
 }
 export function writeTextWithEntities(w: TlWriter, v: t$root.TextWithEntities): void {
@@ -17682,7 +17808,8 @@ export function writeVectorTextWithEntities(w: TlWriter, v: ReadonlyArray<t$root
 }
 
 export function readAutoSaveSettings(r: TlReader): t$root.AutoSaveSettings {
-  r.expect(-934791986, "autoSaveSettings")
+  const id = r.int()
+  if (id !== -934791986) return r.unknown("AutoSaveSettings", id)
   const flags = r.int()
   const _videoMaxSize = flags & 4 ? r.long() : undefined
   const o: Mutable<t$root.autoSaveSettings> = { _tag: "autoSaveSettings" }
@@ -17700,7 +17827,8 @@ export function writeAutoSaveSettings(w: TlWriter, v: t$root.AutoSaveSettings): 
 }
 
 export function readAutoSaveException(r: TlReader): t$root.AutoSaveException {
-  r.expect(-2124403385, "autoSaveException")
+  const id = r.int()
+  if (id !== -2124403385) return r.unknown("AutoSaveException", id)
   return { _tag: "autoSaveException", peer: readPeer(r), settings: readAutoSaveSettings(r) }
 }
 export function writeAutoSaveException(w: TlWriter, v: t$root.AutoSaveException): void {
@@ -17796,7 +17924,8 @@ export function writeBotApp(w: TlWriter, v: t$root.BotApp): void {
 }
 
 export function readInlineBotWebView(r: TlReader): t$root.InlineBotWebView {
-  r.expect(-1250781739, "inlineBotWebView")
+  const id = r.int()
+  if (id !== -1250781739) return r.unknown("InlineBotWebView", id)
   return { _tag: "inlineBotWebView", text: r.string(), url: r.string() }
 }
 export function writeInlineBotWebView(w: TlWriter, v: t$root.InlineBotWebView): void {
@@ -17807,7 +17936,8 @@ export function writeInlineBotWebView(w: TlWriter, v: t$root.InlineBotWebView): 
 }
 
 export function readReadParticipantDate(r: TlReader): t$root.ReadParticipantDate {
-  r.expect(1246753138, "readParticipantDate")
+  const id = r.int()
+  if (id !== 1246753138) return r.unknown("ReadParticipantDate", id)
   return { _tag: "readParticipantDate", userId: r.long(), date: r.int() }
 }
 export function writeReadParticipantDate(w: TlWriter, v: t$root.ReadParticipantDate): void {
@@ -17828,7 +17958,8 @@ export function writeVectorReadParticipantDate(w: TlWriter, v: ReadonlyArray<t$r
 }
 
 export function readInputChatlist(r: TlReader): t$root.InputChatlist {
-  r.expect(-203367885, "inputChatlistDialogFilter")
+  const id = r.int()
+  if (id !== -203367885) return r.unknown("InputChatlist", id)
   return { _tag: "inputChatlistDialogFilter", filterId: r.int() }
 }
 export function writeInputChatlist(w: TlWriter, v: t$root.InputChatlist): void {
@@ -17838,7 +17969,8 @@ export function writeInputChatlist(w: TlWriter, v: t$root.InputChatlist): void {
 }
 
 export function readExportedChatlistInvite(r: TlReader): t$root.ExportedChatlistInvite {
-  r.expect(206668204, "exportedChatlistInvite")
+  const id = r.int()
+  if (id !== 206668204) return r.unknown("ExportedChatlistInvite", id)
   r.int()
   const _title = r.string()
   const _url = r.string()
@@ -17921,7 +18053,8 @@ export function writeVectorMessagePeerVote(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readStoryViews(r: TlReader): t$root.StoryViews {
-  r.expect(-1923523370, "storyViews")
+  const id = r.int()
+  if (id !== -1923523370) return r.unknown("StoryViews", id)
   const flags = r.int()
   const _viewsCount = r.int()
   const _forwardsCount = flags & 4 ? r.int() : undefined
@@ -18221,7 +18354,8 @@ export function writeInputReplyTo(w: TlWriter, v: t$root.InputReplyTo): void {
 }
 
 export function readExportedStoryLink(r: TlReader): t$root.ExportedStoryLink {
-  r.expect(1070138683, "exportedStoryLink")
+  const id = r.int()
+  if (id !== 1070138683) return r.unknown("ExportedStoryLink", id)
   return { _tag: "exportedStoryLink", link: r.string() }
 }
 export function writeExportedStoryLink(w: TlWriter, v: t$root.ExportedStoryLink): void {
@@ -18231,7 +18365,8 @@ export function writeExportedStoryLink(w: TlWriter, v: t$root.ExportedStoryLink)
 }
 
 export function readStoriesStealthMode(r: TlReader): t$root.StoriesStealthMode {
-  r.expect(1898850301, "storiesStealthMode")
+  const id = r.int()
+  if (id !== 1898850301) return r.unknown("StoriesStealthMode", id)
   const flags = r.int()
   const _activeUntilDate = flags & 1 ? r.int() : undefined
   const _cooldownUntilDate = flags & 2 ? r.int() : undefined
@@ -18250,7 +18385,8 @@ export function writeStoriesStealthMode(w: TlWriter, v: t$root.StoriesStealthMod
 }
 
 export function readMediaAreaCoordinates(r: TlReader): t$root.MediaAreaCoordinates {
-  r.expect(-808853502, "mediaAreaCoordinates")
+  const id = r.int()
+  if (id !== -808853502) return r.unknown("MediaAreaCoordinates", id)
   const flags = r.int()
   const _x = r.double()
   const _y = r.double()
@@ -18421,7 +18557,8 @@ export function writeVectorMediaArea(w: TlWriter, v: ReadonlyArray<t$root.MediaA
 }
 
 export function readPeerStories(r: TlReader): t$root.PeerStories {
-  r.expect(-1707742823, "peerStories")
+  const id = r.int()
+  if (id !== -1707742823) return r.unknown("PeerStories", id)
   const flags = r.int()
   const _peer = readPeer(r)
   const _maxReadId = flags & 1 ? r.int() : undefined
@@ -18451,7 +18588,8 @@ export function writeVectorPeerStories(w: TlWriter, v: ReadonlyArray<t$root.Peer
 }
 
 export function readPremiumGiftCodeOption(r: TlReader): t$root.PremiumGiftCodeOption {
-  r.expect(629052971, "premiumGiftCodeOption")
+  const id = r.int()
+  if (id !== 629052971) return r.unknown("PremiumGiftCodeOption", id)
   const flags = r.int()
   const _users = r.int()
   const _months = r.int()
@@ -18535,7 +18673,8 @@ export function writeVectorPrepaidGiveaway(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readBoost(r: TlReader): t$root.Boost {
-  r.expect(1262359766, "boost")
+  const id = r.int()
+  if (id !== 1262359766) return r.unknown("Boost", id)
   const flags = r.int()
   const _id = r.string()
   const _userId = flags & 1 ? r.long() : undefined
@@ -18582,7 +18721,8 @@ export function writeVectorBoost(w: TlWriter, v: ReadonlyArray<t$root.Boost>): v
 }
 
 export function readMyBoost(r: TlReader): t$root.MyBoost {
-  r.expect(-1001897636, "myBoost")
+  const id = r.int()
+  if (id !== -1001897636) return r.unknown("MyBoost", id)
   const flags = r.int()
   const _slot = r.int()
   const _peer = flags & 1 ? readPeer(r) : undefined
@@ -18617,7 +18757,8 @@ export function writeVectorMyBoost(w: TlWriter, v: ReadonlyArray<t$root.MyBoost>
 }
 
 export function readStoryFwdHeader(r: TlReader): t$root.StoryFwdHeader {
-  r.expect(-1205411504, "storyFwdHeader")
+  const id = r.int()
+  if (id !== -1205411504) return r.unknown("StoryFwdHeader", id)
   const flags = r.int()
   const _from = flags & 1 ? readPeer(r) : undefined
   const _fromName = flags & 2 ? r.string() : undefined
@@ -18914,7 +19055,8 @@ export function writeVectorSavedDialog(w: TlWriter, v: ReadonlyArray<t$root.Save
 }
 
 export function readSavedReactionTag(r: TlReader): t$root.SavedReactionTag {
-  r.expect(-881854424, "savedReactionTag")
+  const id = r.int()
+  if (id !== -881854424) return r.unknown("SavedReactionTag", id)
   const flags = r.int()
   const _reaction = readReaction(r)
   const _title = flags & 1 ? r.string() : undefined
@@ -18944,7 +19086,8 @@ export function writeVectorSavedReactionTag(w: TlWriter, v: ReadonlyArray<t$root
 }
 
 export function readOutboxReadDate(r: TlReader): t$root.OutboxReadDate {
-  r.expect(1001931436, "outboxReadDate")
+  const id = r.int()
+  if (id !== 1001931436) return r.unknown("OutboxReadDate", id)
   return { _tag: "outboxReadDate", date: r.int() }
 }
 export function writeOutboxReadDate(w: TlWriter, v: t$root.OutboxReadDate): void {
@@ -18954,7 +19097,8 @@ export function writeOutboxReadDate(w: TlWriter, v: t$root.OutboxReadDate): void
 }
 
 export function readSmsJob(r: TlReader): t$root.SmsJob {
-  r.expect(-425595208, "smsJob")
+  const id = r.int()
+  if (id !== -425595208) return r.unknown("SmsJob", id)
   return { _tag: "smsJob", jobId: r.string(), phoneNumber: r.string(), text: r.string() }
 }
 export function writeSmsJob(w: TlWriter, v: t$root.SmsJob): void {
@@ -18966,7 +19110,8 @@ export function writeSmsJob(w: TlWriter, v: t$root.SmsJob): void {
 }
 
 export function readBusinessWeeklyOpen(r: TlReader): t$root.BusinessWeeklyOpen {
-  r.expect(302717625, "businessWeeklyOpen")
+  const id = r.int()
+  if (id !== 302717625) return r.unknown("BusinessWeeklyOpen", id)
   return { _tag: "businessWeeklyOpen", startMinute: r.int(), endMinute: r.int() }
 }
 export function writeBusinessWeeklyOpen(w: TlWriter, v: t$root.BusinessWeeklyOpen): void {
@@ -18987,7 +19132,8 @@ export function writeVectorBusinessWeeklyOpen(w: TlWriter, v: ReadonlyArray<t$ro
 }
 
 export function readBusinessWorkHours(r: TlReader): t$root.BusinessWorkHours {
-  r.expect(-1936543592, "businessWorkHours")
+  const id = r.int()
+  if (id !== -1936543592) return r.unknown("BusinessWorkHours", id)
   const flags = r.int()
   const _timezoneId = r.string()
   const _weeklyOpen = readVectorBusinessWeeklyOpen(r)
@@ -19005,7 +19151,8 @@ export function writeBusinessWorkHours(w: TlWriter, v: t$root.BusinessWorkHours)
 }
 
 export function readBusinessLocation(r: TlReader): t$root.BusinessLocation {
-  r.expect(-1403249929, "businessLocation")
+  const id = r.int()
+  if (id !== -1403249929) return r.unknown("BusinessLocation", id)
   const flags = r.int()
   const _geoPoint = flags & 1 ? readGeoPoint(r) : undefined
   const _address = r.string()
@@ -19023,7 +19170,8 @@ export function writeBusinessLocation(w: TlWriter, v: t$root.BusinessLocation): 
 }
 
 export function readInputBusinessRecipients(r: TlReader): t$root.InputBusinessRecipients {
-  r.expect(1871393450, "inputBusinessRecipients")
+  const id = r.int()
+  if (id !== 1871393450) return r.unknown("InputBusinessRecipients", id)
   const flags = r.int()
   const _users = flags & 16 ? readVectorInputUser(r) : undefined
   const o: Mutable<t$root.inputBusinessRecipients> = { _tag: "inputBusinessRecipients" }
@@ -19044,7 +19192,8 @@ export function writeInputBusinessRecipients(w: TlWriter, v: t$root.InputBusines
 }
 
 export function readBusinessRecipients(r: TlReader): t$root.BusinessRecipients {
-  r.expect(554733559, "businessRecipients")
+  const id = r.int()
+  if (id !== 554733559) return r.unknown("BusinessRecipients", id)
   const flags = r.int()
   const _users = flags & 16 ? p.readVectorLong(r) : undefined
   const o: Mutable<t$root.businessRecipients> = { _tag: "businessRecipients" }
@@ -19091,7 +19240,8 @@ export function writeBusinessAwayMessageSchedule(w: TlWriter, v: t$root.Business
 }
 
 export function readInputBusinessGreetingMessage(r: TlReader): t$root.InputBusinessGreetingMessage {
-  r.expect(26528571, "inputBusinessGreetingMessage")
+  const id = r.int()
+  if (id !== 26528571) return r.unknown("InputBusinessGreetingMessage", id)
   return { _tag: "inputBusinessGreetingMessage", shortcutId: r.int(), recipients: readInputBusinessRecipients(r), noActivityDays: r.int() }
 }
 export function writeInputBusinessGreetingMessage(w: TlWriter, v: t$root.InputBusinessGreetingMessage): void {
@@ -19103,7 +19253,8 @@ export function writeInputBusinessGreetingMessage(w: TlWriter, v: t$root.InputBu
 }
 
 export function readBusinessGreetingMessage(r: TlReader): t$root.BusinessGreetingMessage {
-  r.expect(-451302485, "businessGreetingMessage")
+  const id = r.int()
+  if (id !== -451302485) return r.unknown("BusinessGreetingMessage", id)
   return { _tag: "businessGreetingMessage", shortcutId: r.int(), recipients: readBusinessRecipients(r), noActivityDays: r.int() }
 }
 export function writeBusinessGreetingMessage(w: TlWriter, v: t$root.BusinessGreetingMessage): void {
@@ -19115,7 +19266,8 @@ export function writeBusinessGreetingMessage(w: TlWriter, v: t$root.BusinessGree
 }
 
 export function readInputBusinessAwayMessage(r: TlReader): t$root.InputBusinessAwayMessage {
-  r.expect(-2094959136, "inputBusinessAwayMessage")
+  const id = r.int()
+  if (id !== -2094959136) return r.unknown("InputBusinessAwayMessage", id)
   const flags = r.int()
   const _shortcutId = r.int()
   const _schedule = readBusinessAwayMessageSchedule(r)
@@ -19135,7 +19287,8 @@ export function writeInputBusinessAwayMessage(w: TlWriter, v: t$root.InputBusine
 }
 
 export function readBusinessAwayMessage(r: TlReader): t$root.BusinessAwayMessage {
-  r.expect(-283809188, "businessAwayMessage")
+  const id = r.int()
+  if (id !== -283809188) return r.unknown("BusinessAwayMessage", id)
   const flags = r.int()
   const _shortcutId = r.int()
   const _schedule = readBusinessAwayMessageSchedule(r)
@@ -19155,7 +19308,8 @@ export function writeBusinessAwayMessage(w: TlWriter, v: t$root.BusinessAwayMess
 }
 
 export function readTimezone(r: TlReader): t$root.Timezone {
-  r.expect(-7173643, "timezone")
+  const id = r.int()
+  if (id !== -7173643) return r.unknown("Timezone", id)
   return { _tag: "timezone", id: r.string(), name: r.string(), utcOffset: r.int() }
 }
 export function writeTimezone(w: TlWriter, v: t$root.Timezone): void {
@@ -19177,7 +19331,8 @@ export function writeVectorTimezone(w: TlWriter, v: ReadonlyArray<t$root.Timezon
 }
 
 export function readQuickReply(r: TlReader): t$root.QuickReply {
-  r.expect(110563371, "quickReply")
+  const id = r.int()
+  if (id !== 110563371) return r.unknown("QuickReply", id)
   return { _tag: "quickReply", shortcutId: r.int(), shortcut: r.string(), topMessage: r.int(), count: r.int() }
 }
 export function writeQuickReply(w: TlWriter, v: t$root.QuickReply): void {
@@ -19230,7 +19385,8 @@ export function writeInputQuickReplyShortcut(w: TlWriter, v: t$root.InputQuickRe
 }
 
 export function readConnectedBot(r: TlReader): t$root.ConnectedBot {
-  r.expect(54448129, "connectedBot")
+  const id = r.int()
+  if (id !== 54448129) return r.unknown("ConnectedBot", id)
   const flags = r.int()
   const _botId = r.long()
   const _recipients = readBusinessBotRecipients(r)
@@ -19268,7 +19424,8 @@ export function writeVectorConnectedBot(w: TlWriter, v: ReadonlyArray<t$root.Con
 }
 
 export function readBirthday(r: TlReader): t$root.Birthday {
-  r.expect(1821253126, "birthday")
+  const id = r.int()
+  if (id !== 1821253126) return r.unknown("Birthday", id)
   const flags = r.int()
   const _day = r.int()
   const _month = r.int()
@@ -19288,7 +19445,8 @@ export function writeBirthday(w: TlWriter, v: t$root.Birthday): void {
 }
 
 export function readBotBusinessConnection(r: TlReader): t$root.BotBusinessConnection {
-  r.expect(-1892371723, "botBusinessConnection")
+  const id = r.int()
+  if (id !== -1892371723) return r.unknown("BotBusinessConnection", id)
   const flags = r.int()
   const _connectionId = r.string()
   const _userId = r.long()
@@ -19313,7 +19471,8 @@ export function writeBotBusinessConnection(w: TlWriter, v: t$root.BotBusinessCon
 }
 
 export function readInputBusinessIntro(r: TlReader): t$root.InputBusinessIntro {
-  r.expect(163867085, "inputBusinessIntro")
+  const id = r.int()
+  if (id !== 163867085) return r.unknown("InputBusinessIntro", id)
   const flags = r.int()
   const _title = r.string()
   const _description = r.string()
@@ -19333,7 +19492,8 @@ export function writeInputBusinessIntro(w: TlWriter, v: t$root.InputBusinessIntr
 }
 
 export function readBusinessIntro(r: TlReader): t$root.BusinessIntro {
-  r.expect(1510606445, "businessIntro")
+  const id = r.int()
+  if (id !== 1510606445) return r.unknown("BusinessIntro", id)
   const flags = r.int()
   const _title = r.string()
   const _description = r.string()
@@ -19383,7 +19543,8 @@ export function writeInputCollectible(w: TlWriter, v: t$root.InputCollectible): 
 }
 
 export function readInputBusinessBotRecipients(r: TlReader): t$root.InputBusinessBotRecipients {
-  r.expect(-991587810, "inputBusinessBotRecipients")
+  const id = r.int()
+  if (id !== -991587810) return r.unknown("InputBusinessBotRecipients", id)
   const flags = r.int()
   const _users = flags & 16 ? readVectorInputUser(r) : undefined
   const _excludeUsers = flags & 64 ? readVectorInputUser(r) : undefined
@@ -19407,7 +19568,8 @@ export function writeInputBusinessBotRecipients(w: TlWriter, v: t$root.InputBusi
 }
 
 export function readBusinessBotRecipients(r: TlReader): t$root.BusinessBotRecipients {
-  r.expect(-1198722189, "businessBotRecipients")
+  const id = r.int()
+  if (id !== -1198722189) return r.unknown("BusinessBotRecipients", id)
   const flags = r.int()
   const _users = flags & 16 ? p.readVectorLong(r) : undefined
   const _excludeUsers = flags & 64 ? p.readVectorLong(r) : undefined
@@ -19431,7 +19593,8 @@ export function writeBusinessBotRecipients(w: TlWriter, v: t$root.BusinessBotRec
 }
 
 export function readContactBirthday(r: TlReader): t$root.ContactBirthday {
-  r.expect(496600883, "contactBirthday")
+  const id = r.int()
+  if (id !== 496600883) return r.unknown("ContactBirthday", id)
   return { _tag: "contactBirthday", contactId: r.long(), birthday: readBirthday(r) }
 }
 export function writeContactBirthday(w: TlWriter, v: t$root.ContactBirthday): void {
@@ -19452,7 +19615,8 @@ export function writeVectorContactBirthday(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readMissingInvitee(r: TlReader): t$root.MissingInvitee {
-  r.expect(1653379620, "missingInvitee")
+  const id = r.int()
+  if (id !== 1653379620) return r.unknown("MissingInvitee", id)
   const flags = r.int()
   const _userId = r.long()
   const o: Mutable<t$root.missingInvitee> = { _tag: "missingInvitee", userId: _userId }
@@ -19479,7 +19643,8 @@ export function writeVectorMissingInvitee(w: TlWriter, v: ReadonlyArray<t$root.M
 }
 
 export function readInputBusinessChatLink(r: TlReader): t$root.InputBusinessChatLink {
-  r.expect(292003751, "inputBusinessChatLink")
+  const id = r.int()
+  if (id !== 292003751) return r.unknown("InputBusinessChatLink", id)
   const flags = r.int()
   const _message = r.string()
   const _entities = flags & 1 ? readVectorMessageEntity(r) : undefined
@@ -19500,7 +19665,8 @@ export function writeInputBusinessChatLink(w: TlWriter, v: t$root.InputBusinessC
 }
 
 export function readBusinessChatLink(r: TlReader): t$root.BusinessChatLink {
-  r.expect(-1263638929, "businessChatLink")
+  const id = r.int()
+  if (id !== -1263638929) return r.unknown("BusinessChatLink", id)
   const flags = r.int()
   const _link = r.string()
   const _message = r.string()
@@ -19626,7 +19792,8 @@ export function writeVectorRequestedPeer(w: TlWriter, v: ReadonlyArray<t$root.Re
 }
 
 export function readSponsoredMessageReportOption(r: TlReader): t$root.SponsoredMessageReportOption {
-  r.expect(1124938064, "sponsoredMessageReportOption")
+  const id = r.int()
+  if (id !== 1124938064) return r.unknown("SponsoredMessageReportOption", id)
   return { _tag: "sponsoredMessageReportOption", text: r.string(), option: r.bytes() }
 }
 export function writeSponsoredMessageReportOption(w: TlWriter, v: t$root.SponsoredMessageReportOption): void {
@@ -19663,7 +19830,8 @@ export function writeReactionNotificationsFrom(w: TlWriter, v: t$root.ReactionNo
 }
 
 export function readReactionsNotifySettings(r: TlReader): t$root.ReactionsNotifySettings {
-  r.expect(1910827608, "reactionsNotifySettings")
+  const id = r.int()
+  if (id !== 1910827608) return r.unknown("ReactionsNotifySettings", id)
   const flags = r.int()
   const _messagesNotifyFrom = flags & 1 ? readReactionNotificationsFrom(r) : undefined
   const _storiesNotifyFrom = flags & 2 ? readReactionNotificationsFrom(r) : undefined
@@ -19689,7 +19857,8 @@ export function writeReactionsNotifySettings(w: TlWriter, v: t$root.ReactionsNot
 }
 
 export function readAvailableEffect(r: TlReader): t$root.AvailableEffect {
-  r.expect(-1815879042, "availableEffect")
+  const id = r.int()
+  if (id !== -1815879042) return r.unknown("AvailableEffect", id)
   const flags = r.int()
   const _id = r.long()
   const _emoticon = r.string()
@@ -19725,7 +19894,8 @@ export function writeVectorAvailableEffect(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readFactCheck(r: TlReader): t$root.FactCheck {
-  r.expect(-1197736753, "factCheck")
+  const id = r.int()
+  if (id !== -1197736753) return r.unknown("FactCheck", id)
   const flags = r.int()
   const _country = flags & 2 ? r.string() : undefined
   const _text = flags & 2 ? readTextWithEntities(r) : undefined
@@ -19792,7 +19962,8 @@ export function writeStarsTransactionPeer(w: TlWriter, v: t$root.StarsTransactio
 }
 
 export function readStarsTopupOption(r: TlReader): t$root.StarsTopupOption {
-  r.expect(198776256, "starsTopupOption")
+  const id = r.int()
+  if (id !== 198776256) return r.unknown("StarsTopupOption", id)
   const flags = r.int()
   const _stars = r.long()
   const _storeProduct = flags & 1 ? r.string() : undefined
@@ -19825,7 +19996,8 @@ export function writeVectorStarsTopupOption(w: TlWriter, v: ReadonlyArray<t$root
 }
 
 export function readStarsTransaction(r: TlReader): t$root.StarsTransaction {
-  r.expect(325426864, "starsTransaction")
+  const id = r.int()
+  if (id !== 325426864) return r.unknown("StarsTransaction", id)
   const flags = r.int()
   const _id = r.string()
   const _amount = readStarsAmount(r)
@@ -19927,7 +20099,8 @@ export function writeVectorStarsTransaction(w: TlWriter, v: ReadonlyArray<t$root
 }
 
 export function readFoundStory(r: TlReader): t$root.FoundStory {
-  r.expect(-394605632, "foundStory")
+  const id = r.int()
+  if (id !== -394605632) return r.unknown("FoundStory", id)
   return { _tag: "foundStory", peer: readPeer(r), story: readStoryItem(r) }
 }
 export function writeFoundStory(w: TlWriter, v: t$root.FoundStory): void {
@@ -19948,7 +20121,8 @@ export function writeVectorFoundStory(w: TlWriter, v: ReadonlyArray<t$root.Found
 }
 
 export function readGeoPointAddress(r: TlReader): t$root.GeoPointAddress {
-  r.expect(-565420653, "geoPointAddress")
+  const id = r.int()
+  if (id !== -565420653) return r.unknown("GeoPointAddress", id)
   const flags = r.int()
   const _countryIso2 = r.string()
   const _state = flags & 1 ? r.string() : undefined
@@ -19972,7 +20146,8 @@ export function writeGeoPointAddress(w: TlWriter, v: t$root.GeoPointAddress): vo
 }
 
 export function readStarsRevenueStatus(r: TlReader): t$root.StarsRevenueStatus {
-  r.expect(-21080943, "starsRevenueStatus")
+  const id = r.int()
+  if (id !== -21080943) return r.unknown("StarsRevenueStatus", id)
   const flags = r.int()
   const _currentBalance = readStarsAmount(r)
   const _availableBalance = readStarsAmount(r)
@@ -19995,7 +20170,8 @@ export function writeStarsRevenueStatus(w: TlWriter, v: t$root.StarsRevenueStatu
 }
 
 export function readInputStarsTransaction(r: TlReader): t$root.InputStarsTransaction {
-  r.expect(543876817, "inputStarsTransaction")
+  const id = r.int()
+  if (id !== 543876817) return r.unknown("InputStarsTransaction", id)
   const flags = r.int()
   const _id = r.string()
   const o: Mutable<t$root.inputStarsTransaction> = { _tag: "inputStarsTransaction", id: _id }
@@ -20021,7 +20197,8 @@ export function writeVectorInputStarsTransaction(w: TlWriter, v: ReadonlyArray<t
 }
 
 export function readStarsGiftOption(r: TlReader): t$root.StarsGiftOption {
-  r.expect(1577421297, "starsGiftOption")
+  const id = r.int()
+  if (id !== 1577421297) return r.unknown("StarsGiftOption", id)
   const flags = r.int()
   const _stars = r.long()
   const _storeProduct = flags & 1 ? r.string() : undefined
@@ -20054,7 +20231,8 @@ export function writeVectorStarsGiftOption(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readBotPreviewMedia(r: TlReader): t$root.BotPreviewMedia {
-  r.expect(602479523, "botPreviewMedia")
+  const id = r.int()
+  if (id !== 602479523) return r.unknown("BotPreviewMedia", id)
   return { _tag: "botPreviewMedia", date: r.int(), media: readMessageMedia(r) }
 }
 export function writeBotPreviewMedia(w: TlWriter, v: t$root.BotPreviewMedia): void {
@@ -20075,7 +20253,8 @@ export function writeVectorBotPreviewMedia(w: TlWriter, v: ReadonlyArray<t$root.
 }
 
 export function readStarsSubscriptionPricing(r: TlReader): t$root.StarsSubscriptionPricing {
-  r.expect(88173912, "starsSubscriptionPricing")
+  const id = r.int()
+  if (id !== 88173912) return r.unknown("StarsSubscriptionPricing", id)
   return { _tag: "starsSubscriptionPricing", period: r.int(), amount: r.long() }
 }
 export function writeStarsSubscriptionPricing(w: TlWriter, v: t$root.StarsSubscriptionPricing): void {
@@ -20086,7 +20265,8 @@ export function writeStarsSubscriptionPricing(w: TlWriter, v: t$root.StarsSubscr
 }
 
 export function readStarsSubscription(r: TlReader): t$root.StarsSubscription {
-  r.expect(779004698, "starsSubscription")
+  const id = r.int()
+  if (id !== 779004698) return r.unknown("StarsSubscription", id)
   const flags = r.int()
   const _id = r.string()
   const _peer = readPeer(r)
@@ -20133,7 +20313,8 @@ export function writeVectorStarsSubscription(w: TlWriter, v: ReadonlyArray<t$roo
 }
 
 export function readMessageReactor(r: TlReader): t$root.MessageReactor {
-  r.expect(1269016922, "messageReactor")
+  const id = r.int()
+  if (id !== 1269016922) return r.unknown("MessageReactor", id)
   const flags = r.int()
   const _peerId = flags & 8 ? readPeer(r) : undefined
   const _count = r.int()
@@ -20164,7 +20345,8 @@ export function writeVectorMessageReactor(w: TlWriter, v: ReadonlyArray<t$root.M
 }
 
 export function readStarsGiveawayOption(r: TlReader): t$root.StarsGiveawayOption {
-  r.expect(-1798404822, "starsGiveawayOption")
+  const id = r.int()
+  if (id !== -1798404822) return r.unknown("StarsGiveawayOption", id)
   const flags = r.int()
   const _stars = r.long()
   const _yearlyBoosts = r.int()
@@ -20202,7 +20384,8 @@ export function writeVectorStarsGiveawayOption(w: TlWriter, v: ReadonlyArray<t$r
 }
 
 export function readStarsGiveawayWinnersOption(r: TlReader): t$root.StarsGiveawayWinnersOption {
-  r.expect(1411605001, "starsGiveawayWinnersOption")
+  const id = r.int()
+  if (id !== 1411605001) return r.unknown("StarsGiveawayWinnersOption", id)
   const flags = r.int()
   const _users = r.int()
   const _perUserStars = r.long()
@@ -20405,7 +20588,8 @@ export function writeVectorStarGift(w: TlWriter, v: ReadonlyArray<t$root.StarGif
 }
 
 export function readMessageReportOption(r: TlReader): t$root.MessageReportOption {
-  r.expect(2030298073, "messageReportOption")
+  const id = r.int()
+  if (id !== 2030298073) return r.unknown("MessageReportOption", id)
   return { _tag: "messageReportOption", text: r.string(), option: r.bytes() }
 }
 export function writeMessageReportOption(w: TlWriter, v: t$root.MessageReportOption): void {
@@ -20465,7 +20649,8 @@ export function writeReportResult(w: TlWriter, v: t$root.ReportResult): void {
 }
 
 export function readBotAppSettings(r: TlReader): t$root.BotAppSettings {
-  r.expect(-912582320, "botAppSettings")
+  const id = r.int()
+  if (id !== -912582320) return r.unknown("BotAppSettings", id)
   const flags = r.int()
   const _placeholderPath = flags & 1 ? r.bytes() : undefined
   const _backgroundColor = flags & 2 ? r.int() : undefined
@@ -20493,7 +20678,8 @@ export function writeBotAppSettings(w: TlWriter, v: t$root.BotAppSettings): void
 }
 
 export function readStarRefProgram(r: TlReader): t$root.StarRefProgram {
-  r.expect(-586389774, "starRefProgram")
+  const id = r.int()
+  if (id !== -586389774) return r.unknown("StarRefProgram", id)
   const flags = r.int()
   const _botId = r.long()
   const _commissionPermille = r.int()
@@ -20529,7 +20715,8 @@ export function writeVectorStarRefProgram(w: TlWriter, v: ReadonlyArray<t$root.S
 }
 
 export function readConnectedBotStarRef(r: TlReader): t$root.ConnectedBotStarRef {
-  r.expect(429997937, "connectedBotStarRef")
+  const id = r.int()
+  if (id !== 429997937) return r.unknown("ConnectedBotStarRef", id)
   const flags = r.int()
   const _url = r.string()
   const _date = r.int()
@@ -20609,7 +20796,8 @@ export function writeVectorStarsAmount(w: TlWriter, v: ReadonlyArray<t$root.Star
 }
 
 export function readBotVerifierSettings(r: TlReader): t$root.BotVerifierSettings {
-  r.expect(-1328716265, "botVerifierSettings")
+  const id = r.int()
+  if (id !== -1328716265) return r.unknown("BotVerifierSettings", id)
   const flags = r.int()
   const _icon = r.long()
   const _company = r.string()
@@ -20630,7 +20818,8 @@ export function writeBotVerifierSettings(w: TlWriter, v: t$root.BotVerifierSetti
 }
 
 export function readBotVerification(r: TlReader): t$root.BotVerification {
-  r.expect(-113453988, "botVerification")
+  const id = r.int()
+  if (id !== -113453988) return r.unknown("BotVerification", id)
   return { _tag: "botVerification", botId: r.long(), icon: r.long(), description: r.string() }
 }
 export function writeBotVerification(w: TlWriter, v: t$root.BotVerification): void {
@@ -20731,7 +20920,8 @@ export function writeVectorStarGiftAttribute(w: TlWriter, v: ReadonlyArray<t$roo
 }
 
 export function readSavedStarGift(r: TlReader): t$root.SavedStarGift {
-  r.expect(1105150972, "savedStarGift")
+  const id = r.int()
+  if (id !== 1105150972) return r.unknown("SavedStarGift", id)
   const flags = r.int()
   const _fromId = flags & 2 ? readPeer(r) : undefined
   const _date = r.int()
@@ -20919,7 +21109,8 @@ export function writeVectorRequirementToContact(w: TlWriter, v: ReadonlyArray<t$
 }
 
 export function readBusinessBotRights(r: TlReader): t$root.BusinessBotRights {
-  r.expect(-1604170505, "businessBotRights")
+  const id = r.int()
+  if (id !== -1604170505) return r.unknown("BusinessBotRights", id)
   const flags = r.int()
   const o: Mutable<t$root.businessBotRights> = { _tag: "businessBotRights" }
   if (flags & 1) o.reply = true
@@ -20946,7 +21137,8 @@ export function writeBusinessBotRights(w: TlWriter, v: t$root.BusinessBotRights)
 }
 
 export function readDisallowedGiftsSettings(r: TlReader): t$root.DisallowedGiftsSettings {
-  r.expect(1911715524, "disallowedGiftsSettings")
+  const id = r.int()
+  if (id !== 1911715524) return r.unknown("DisallowedGiftsSettings", id)
   const flags = r.int()
   const o: Mutable<t$root.disallowedGiftsSettings> = { _tag: "disallowedGiftsSettings" }
   if (flags & 1) o.disallowUnlimitedStargifts = true
@@ -20964,7 +21156,8 @@ export function writeDisallowedGiftsSettings(w: TlWriter, v: t$root.DisallowedGi
 }
 
 export function readSponsoredPeer(r: TlReader): t$root.SponsoredPeer {
-  r.expect(-963180333, "sponsoredPeer")
+  const id = r.int()
+  if (id !== -963180333) return r.unknown("SponsoredPeer", id)
   const flags = r.int()
   const _randomId = r.bytes()
   const _peer = readPeer(r)
@@ -21046,7 +21239,8 @@ export function writeVectorStarGiftAttributeId(w: TlWriter, v: ReadonlyArray<t$r
 }
 
 export function readStarGiftAttributeCounter(r: TlReader): t$root.StarGiftAttributeCounter {
-  r.expect(783398488, "starGiftAttributeCounter")
+  const id = r.int()
+  if (id !== 783398488) return r.unknown("StarGiftAttributeCounter", id)
   return { _tag: "starGiftAttributeCounter", attribute: readStarGiftAttributeId(r), count: r.int() }
 }
 export function writeStarGiftAttributeCounter(w: TlWriter, v: t$root.StarGiftAttributeCounter): void {
@@ -21067,7 +21261,8 @@ export function writeVectorStarGiftAttributeCounter(w: TlWriter, v: ReadonlyArra
 }
 
 export function readPendingSuggestion(r: TlReader): t$root.PendingSuggestion {
-  r.expect(-404214254, "pendingSuggestion")
+  const id = r.int()
+  if (id !== -404214254) return r.unknown("PendingSuggestion", id)
   return { _tag: "pendingSuggestion", suggestion: r.string(), title: readTextWithEntities(r), description: readTextWithEntities(r), url: r.string() }
 }
 export function writePendingSuggestion(w: TlWriter, v: t$root.PendingSuggestion): void {
@@ -21080,7 +21275,8 @@ export function writePendingSuggestion(w: TlWriter, v: t$root.PendingSuggestion)
 }
 
 export function readTodoItem(r: TlReader): t$root.TodoItem {
-  r.expect(-878074577, "todoItem")
+  const id = r.int()
+  if (id !== -878074577) return r.unknown("TodoItem", id)
   return { _tag: "todoItem", id: r.int(), title: readTextWithEntities(r) }
 }
 export function writeTodoItem(w: TlWriter, v: t$root.TodoItem): void {
@@ -21101,7 +21297,8 @@ export function writeVectorTodoItem(w: TlWriter, v: ReadonlyArray<t$root.TodoIte
 }
 
 export function readTodoList(r: TlReader): t$root.TodoList {
-  r.expect(1236871718, "todoList")
+  const id = r.int()
+  if (id !== 1236871718) return r.unknown("TodoList", id)
   const flags = r.int()
   const _title = readTextWithEntities(r)
   const _list = readVectorTodoItem(r)
@@ -21120,7 +21317,8 @@ export function writeTodoList(w: TlWriter, v: t$root.TodoList): void {
 }
 
 export function readTodoCompletion(r: TlReader): t$root.TodoCompletion {
-  r.expect(572241380, "todoCompletion")
+  const id = r.int()
+  if (id !== 572241380) return r.unknown("TodoCompletion", id)
   return { _tag: "todoCompletion", id: r.int(), completedBy: readPeer(r), date: r.int() }
 }
 export function writeTodoCompletion(w: TlWriter, v: t$root.TodoCompletion): void {
@@ -21142,7 +21340,8 @@ export function writeVectorTodoCompletion(w: TlWriter, v: ReadonlyArray<t$root.T
 }
 
 export function readSuggestedPost(r: TlReader): t$root.SuggestedPost {
-  r.expect(244201445, "suggestedPost")
+  const id = r.int()
+  if (id !== 244201445) return r.unknown("SuggestedPost", id)
   const flags = r.int()
   const _price = flags & 8 ? readStarsAmount(r) : undefined
   const _scheduleDate = flags & 1 ? r.int() : undefined
@@ -21163,7 +21362,8 @@ export function writeSuggestedPost(w: TlWriter, v: t$root.SuggestedPost): void {
 }
 
 export function readStarsRating(r: TlReader): t$root.StarsRating {
-  r.expect(453922567, "starsRating")
+  const id = r.int()
+  if (id !== 453922567) return r.unknown("StarsRating", id)
   const flags = r.int()
   const _level = r.int()
   const _currentLevelStars = r.long()
@@ -21185,7 +21385,8 @@ export function writeStarsRating(w: TlWriter, v: t$root.StarsRating): void {
 }
 
 export function readStarGiftCollection(r: TlReader): t$root.StarGiftCollection {
-  r.expect(-1653926992, "starGiftCollection")
+  const id = r.int()
+  if (id !== -1653926992) return r.unknown("StarGiftCollection", id)
   const flags = r.int()
   const _collectionId = r.int()
   const _title = r.string()
@@ -21219,7 +21420,8 @@ export function writeVectorStarGiftCollection(w: TlWriter, v: ReadonlyArray<t$ro
 }
 
 export function readStoryAlbum(r: TlReader): t$root.StoryAlbum {
-  r.expect(-1826262950, "storyAlbum")
+  const id = r.int()
+  if (id !== -1826262950) return r.unknown("StoryAlbum", id)
   const flags = r.int()
   const _albumId = r.int()
   const _title = r.string()
@@ -21252,7 +21454,8 @@ export function writeVectorStoryAlbum(w: TlWriter, v: ReadonlyArray<t$root.Story
 }
 
 export function readSearchPostsFlood(r: TlReader): t$root.SearchPostsFlood {
-  r.expect(1040931690, "searchPostsFlood")
+  const id = r.int()
+  if (id !== 1040931690) return r.unknown("SearchPostsFlood", id)
   const flags = r.int()
   const _totalDaily = r.int()
   const _remains = r.int()
@@ -21335,7 +21538,8 @@ export function writeInputChatTheme(w: TlWriter, v: t$root.InputChatTheme): void
 }
 
 export function readStarGiftUpgradePrice(r: TlReader): t$root.StarGiftUpgradePrice {
-  r.expect(-1712704739, "starGiftUpgradePrice")
+  const id = r.int()
+  if (id !== -1712704739) return r.unknown("StarGiftUpgradePrice", id)
   return { _tag: "starGiftUpgradePrice", date: r.int(), upgradeStars: r.long() }
 }
 export function writeStarGiftUpgradePrice(w: TlWriter, v: t$root.StarGiftUpgradePrice): void {
@@ -21356,7 +21560,8 @@ export function writeVectorStarGiftUpgradePrice(w: TlWriter, v: ReadonlyArray<t$
 }
 
 export function readGroupCallMessage(r: TlReader): t$root.GroupCallMessage {
-  r.expect(445316222, "groupCallMessage")
+  const id = r.int()
+  if (id !== 445316222) return r.unknown("GroupCallMessage", id)
   const flags = r.int()
   const _id = r.int()
   const _fromId = readPeer(r)
@@ -21381,7 +21586,8 @@ export function writeGroupCallMessage(w: TlWriter, v: t$root.GroupCallMessage): 
 }
 
 export function readGroupCallDonor(r: TlReader): t$root.GroupCallDonor {
-  r.expect(-297595771, "groupCallDonor")
+  const id = r.int()
+  if (id !== -297595771) return r.unknown("GroupCallDonor", id)
   const flags = r.int()
   const _peerId = flags & 8 ? readPeer(r) : undefined
   const _stars = r.long()
@@ -21411,7 +21617,8 @@ export function writeVectorGroupCallDonor(w: TlWriter, v: ReadonlyArray<t$root.G
 }
 
 export function readRecentStory(r: TlReader): t$root.RecentStory {
-  r.expect(1897752877, "recentStory")
+  const id = r.int()
+  if (id !== 1897752877) return r.unknown("RecentStory", id)
   const flags = r.int()
   const _maxId = flags & 2 ? r.int() : undefined
   const o: Mutable<t$root.recentStory> = { _tag: "recentStory" }
@@ -21438,7 +21645,8 @@ export function writeVectorRecentStory(w: TlWriter, v: ReadonlyArray<t$root.Rece
 }
 
 export function readAuctionBidLevel(r: TlReader): t$root.AuctionBidLevel {
-  r.expect(822231244, "auctionBidLevel")
+  const id = r.int()
+  if (id !== 822231244) return r.unknown("AuctionBidLevel", id)
   return { _tag: "auctionBidLevel", pos: r.int(), amount: r.long(), date: r.int() }
 }
 export function writeAuctionBidLevel(w: TlWriter, v: t$root.AuctionBidLevel): void {
@@ -21521,7 +21729,8 @@ export function writeStarGiftAuctionState(w: TlWriter, v: t$root.StarGiftAuction
 }
 
 export function readStarGiftAuctionUserState(r: TlReader): t$root.StarGiftAuctionUserState {
-  r.expect(787403204, "starGiftAuctionUserState")
+  const id = r.int()
+  if (id !== 787403204) return r.unknown("StarGiftAuctionUserState", id)
   const flags = r.int()
   const _bidAmount = flags & 1 ? r.long() : undefined
   const _bidDate = flags & 1 ? r.int() : undefined
@@ -21549,7 +21758,8 @@ export function writeStarGiftAuctionUserState(w: TlWriter, v: t$root.StarGiftAuc
 }
 
 export function readStarGiftAuctionAcquiredGift(r: TlReader): t$root.StarGiftAuctionAcquiredGift {
-  r.expect(1118831432, "starGiftAuctionAcquiredGift")
+  const id = r.int()
+  if (id !== 1118831432) return r.unknown("StarGiftAuctionAcquiredGift", id)
   const flags = r.int()
   const _peer = readPeer(r)
   const _date = r.int()
@@ -21589,7 +21799,8 @@ export function writeVectorStarGiftAuctionAcquiredGift(w: TlWriter, v: ReadonlyA
 }
 
 export function readStarGiftActiveAuctionState(r: TlReader): t$root.StarGiftActiveAuctionState {
-  r.expect(-753154979, "starGiftActiveAuctionState")
+  const id = r.int()
+  if (id !== -753154979) return r.unknown("StarGiftActiveAuctionState", id)
   return { _tag: "starGiftActiveAuctionState", gift: readStarGift(r), state: readStarGiftAuctionState(r), userState: readStarGiftAuctionUserState(r) }
 }
 export function writeStarGiftActiveAuctionState(w: TlWriter, v: t$root.StarGiftActiveAuctionState): void {
@@ -21641,7 +21852,8 @@ export function writeInputStarGiftAuction(w: TlWriter, v: t$root.InputStarGiftAu
 }
 
 export function readPasskey(r: TlReader): t$root.Passkey {
-  r.expect(-1738457409, "passkey")
+  const id = r.int()
+  if (id !== -1738457409) return r.unknown("Passkey", id)
   const flags = r.int()
   const _id = r.string()
   const _name = r.string()
@@ -21742,7 +21954,8 @@ export function writeInputPasskeyCredential(w: TlWriter, v: t$root.InputPasskeyC
 }
 
 export function readStarGiftBackground(r: TlReader): t$root.StarGiftBackground {
-  r.expect(-1342872680, "starGiftBackground")
+  const id = r.int()
+  if (id !== -1342872680) return r.unknown("StarGiftBackground", id)
   return { _tag: "starGiftBackground", centerColor: r.int(), edgeColor: r.int(), textColor: r.int() }
 }
 export function writeStarGiftBackground(w: TlWriter, v: t$root.StarGiftBackground): void {
@@ -21827,7 +22040,8 @@ export function writeStarGiftAttributeRarity(w: TlWriter, v: t$root.StarGiftAttr
 }
 
 export function readKeyboardButtonStyle(r: TlReader): t$root.KeyboardButtonStyle {
-  r.expect(1339896880, "keyboardButtonStyle")
+  const id = r.int()
+  if (id !== 1339896880) return r.unknown("KeyboardButtonStyle", id)
   const flags = r.int()
   const _icon = flags & 8 ? r.long() : undefined
   const o: Mutable<t$root.keyboardButtonStyle> = { _tag: "keyboardButtonStyle" }
@@ -21846,7 +22060,8 @@ export function writeKeyboardButtonStyle(w: TlWriter, v: t$root.KeyboardButtonSt
 }
 
 export function readInputMessageReadMetric(r: TlReader): t$root.InputMessageReadMetric {
-  r.expect(1076577429, "inputMessageReadMetric")
+  const id = r.int()
+  if (id !== 1076577429) return r.unknown("InputMessageReadMetric", id)
   return { _tag: "inputMessageReadMetric", msgId: r.int(), viewId: r.long(), timeInViewMs: r.int(), activeTimeInViewMs: r.int(), heightToViewportRatioPermille: r.int(), seenRangeRatioPermille: r.int() }
 }
 export function writeInputMessageReadMetric(w: TlWriter, v: t$root.InputMessageReadMetric): void {
@@ -21980,7 +22195,8 @@ export function writeVectorAiComposeTone(w: TlWriter, v: ReadonlyArray<t$root.Ai
 }
 
 export function readAiComposeToneExample(r: TlReader): t$root.AiComposeToneExample {
-  r.expect(-237623060, "aiComposeToneExample")
+  const id = r.int()
+  if (id !== -237623060) return r.unknown("AiComposeToneExample", id)
   return { _tag: "aiComposeToneExample", from: readTextWithEntities(r), to: readTextWithEntities(r) }
 }
 export function writeAiComposeToneExample(w: TlWriter, v: t$root.AiComposeToneExample): void {
@@ -22018,7 +22234,8 @@ export function writeJoinChatBotResult(w: TlWriter, v: t$root.JoinChatBotResult)
 }
 
 export function readWebDomainException(r: TlReader): t$root.WebDomainException {
-  r.expect(-1824741993, "webDomainException")
+  const id = r.int()
+  if (id !== -1824741993) return r.unknown("WebDomainException", id)
   const flags = r.int()
   const _domain = r.string()
   const _url = r.string()
@@ -22167,7 +22384,8 @@ export function writeInputRichMessage(w: TlWriter, v: t$root.InputRichMessage): 
 }
 
 export function readRichMessage(r: TlReader): t$root.RichMessage {
-  r.expect(-1158439541, "richMessage")
+  const id = r.int()
+  if (id !== -1158439541) return r.unknown("RichMessage", id)
   const flags = r.int()
   const _blocks = readVectorPageBlock(r)
   const _photos = readVectorPhoto(r)

@@ -14,7 +14,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readEligibilityToJoin(r: TlReader): t$smsjobs.EligibilityToJoin {
-  r.expect(-594852657, "smsjobs.eligibleToJoin")
+  const id = r.int()
+  if (id !== -594852657) return r.unknown("smsjobs.EligibilityToJoin", id)
   return { _tag: "smsjobs.eligibleToJoin", termsUrl: r.string(), monthlySentSms: r.int() }
 }
 export function writeEligibilityToJoin(w: TlWriter, v: t$smsjobs.EligibilityToJoin): void {
@@ -25,7 +26,8 @@ export function writeEligibilityToJoin(w: TlWriter, v: t$smsjobs.EligibilityToJo
 }
 
 export function readStatus(r: TlReader): t$smsjobs.Status {
-  r.expect(720277905, "smsjobs.status")
+  const id = r.int()
+  if (id !== 720277905) return r.unknown("smsjobs.Status", id)
   const flags = r.int()
   const _recentSent = r.int()
   const _recentSince = r.int()

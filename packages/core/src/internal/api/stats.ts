@@ -15,7 +15,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readBroadcastStats(r: TlReader): t$stats.BroadcastStats {
-  r.expect(963421692, "stats.broadcastStats")
+  const id = r.int()
+  if (id !== 963421692) return r.unknown("stats.BroadcastStats", id)
   return { _tag: "stats.broadcastStats", period: c$root.readStatsDateRangeDays(r), followers: c$root.readStatsAbsValueAndPrev(r), viewsPerPost: c$root.readStatsAbsValueAndPrev(r), sharesPerPost: c$root.readStatsAbsValueAndPrev(r), reactionsPerPost: c$root.readStatsAbsValueAndPrev(r), viewsPerStory: c$root.readStatsAbsValueAndPrev(r), sharesPerStory: c$root.readStatsAbsValueAndPrev(r), reactionsPerStory: c$root.readStatsAbsValueAndPrev(r), enabledNotifications: c$root.readStatsPercentValue(r), growthGraph: c$root.readStatsGraph(r), followersGraph: c$root.readStatsGraph(r), muteGraph: c$root.readStatsGraph(r), topHoursGraph: c$root.readStatsGraph(r), interactionsGraph: c$root.readStatsGraph(r), ivInteractionsGraph: c$root.readStatsGraph(r), viewsBySourceGraph: c$root.readStatsGraph(r), newFollowersBySourceGraph: c$root.readStatsGraph(r), languagesGraph: c$root.readStatsGraph(r), reactionsByEmotionGraph: c$root.readStatsGraph(r), storyInteractionsGraph: c$root.readStatsGraph(r), storyReactionsByEmotionGraph: c$root.readStatsGraph(r), recentPostsInteractions: c$root.readVectorPostInteractionCounters(r) }
 }
 export function writeBroadcastStats(w: TlWriter, v: t$stats.BroadcastStats): void {
@@ -46,7 +47,8 @@ export function writeBroadcastStats(w: TlWriter, v: t$stats.BroadcastStats): voi
 }
 
 export function readMegagroupStats(r: TlReader): t$stats.MegagroupStats {
-  r.expect(-276825834, "stats.megagroupStats")
+  const id = r.int()
+  if (id !== -276825834) return r.unknown("stats.MegagroupStats", id)
   return { _tag: "stats.megagroupStats", period: c$root.readStatsDateRangeDays(r), members: c$root.readStatsAbsValueAndPrev(r), messages: c$root.readStatsAbsValueAndPrev(r), viewers: c$root.readStatsAbsValueAndPrev(r), posters: c$root.readStatsAbsValueAndPrev(r), growthGraph: c$root.readStatsGraph(r), membersGraph: c$root.readStatsGraph(r), newMembersBySourceGraph: c$root.readStatsGraph(r), languagesGraph: c$root.readStatsGraph(r), messagesGraph: c$root.readStatsGraph(r), actionsGraph: c$root.readStatsGraph(r), topHoursGraph: c$root.readStatsGraph(r), weekdaysGraph: c$root.readStatsGraph(r), topPosters: c$root.readVectorStatsGroupTopPoster(r), topAdmins: c$root.readVectorStatsGroupTopAdmin(r), topInviters: c$root.readVectorStatsGroupTopInviter(r), users: c$root.readVectorUser(r) }
 }
 export function writeMegagroupStats(w: TlWriter, v: t$stats.MegagroupStats): void {
@@ -72,7 +74,8 @@ export function writeMegagroupStats(w: TlWriter, v: t$stats.MegagroupStats): voi
 }
 
 export function readMessageStats(r: TlReader): t$stats.MessageStats {
-  r.expect(2145983508, "stats.messageStats")
+  const id = r.int()
+  if (id !== 2145983508) return r.unknown("stats.MessageStats", id)
   return { _tag: "stats.messageStats", viewsGraph: c$root.readStatsGraph(r), reactionsByEmotionGraph: c$root.readStatsGraph(r) }
 }
 export function writeMessageStats(w: TlWriter, v: t$stats.MessageStats): void {
@@ -83,7 +86,8 @@ export function writeMessageStats(w: TlWriter, v: t$stats.MessageStats): void {
 }
 
 export function readStoryStats(r: TlReader): t$stats.StoryStats {
-  r.expect(1355613820, "stats.storyStats")
+  const id = r.int()
+  if (id !== 1355613820) return r.unknown("stats.StoryStats", id)
   return { _tag: "stats.storyStats", viewsGraph: c$root.readStatsGraph(r), reactionsByEmotionGraph: c$root.readStatsGraph(r) }
 }
 export function writeStoryStats(w: TlWriter, v: t$stats.StoryStats): void {
@@ -94,7 +98,8 @@ export function writeStoryStats(w: TlWriter, v: t$stats.StoryStats): void {
 }
 
 export function readPublicForwards(r: TlReader): t$stats.PublicForwards {
-  r.expect(-1828487648, "stats.publicForwards")
+  const id = r.int()
+  if (id !== -1828487648) return r.unknown("stats.PublicForwards", id)
   const flags = r.int()
   const _count = r.int()
   const _forwards = c$root.readVectorPublicForward(r)
@@ -118,7 +123,8 @@ export function writePublicForwards(w: TlWriter, v: t$stats.PublicForwards): voi
 }
 
 export function readPollStats(r: TlReader): t$stats.PollStats {
-  r.expect(697941741, "stats.pollStats")
+  const id = r.int()
+  if (id !== 697941741) return r.unknown("stats.PollStats", id)
   return { _tag: "stats.pollStats", votesGraph: c$root.readStatsGraph(r) }
 }
 export function writePollStats(w: TlWriter, v: t$stats.PollStats): void {

@@ -15,7 +15,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readSuggestedShortName(r: TlReader): t$stickers.SuggestedShortName {
-  r.expect(-2046910401, "stickers.suggestedShortName")
+  const id = r.int()
+  if (id !== -2046910401) return r.unknown("stickers.SuggestedShortName", id)
   return { _tag: "stickers.suggestedShortName", shortName: r.string() }
 }
 export function writeSuggestedShortName(w: TlWriter, v: t$stickers.SuggestedShortName): void {

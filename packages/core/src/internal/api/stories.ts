@@ -69,7 +69,8 @@ export function writeAllStories(w: TlWriter, v: t$stories.AllStories): void {
 }
 
 export function readStories(r: TlReader): t$stories.Stories {
-  r.expect(1673780490, "stories.stories")
+  const id = r.int()
+  if (id !== 1673780490) return r.unknown("stories.Stories", id)
   const flags = r.int()
   const _count = r.int()
   const _stories = c$root.readVectorStoryItem(r)
@@ -93,7 +94,8 @@ export function writeStories(w: TlWriter, v: t$stories.Stories): void {
 }
 
 export function readStoryViewsList(r: TlReader): t$stories.StoryViewsList {
-  r.expect(1507299269, "stories.storyViewsList")
+  const id = r.int()
+  if (id !== 1507299269) return r.unknown("stories.StoryViewsList", id)
   const flags = r.int()
   const _count = r.int()
   const _viewsCount = r.int()
@@ -123,7 +125,8 @@ export function writeStoryViewsList(w: TlWriter, v: t$stories.StoryViewsList): v
 }
 
 export function readStoryViews(r: TlReader): t$stories.StoryViews {
-  r.expect(-560009955, "stories.storyViews")
+  const id = r.int()
+  if (id !== -560009955) return r.unknown("stories.StoryViews", id)
   return { _tag: "stories.storyViews", views: c$root.readVectorStoryViews(r), users: c$root.readVectorUser(r) }
 }
 export function writeStoryViews(w: TlWriter, v: t$stories.StoryViews): void {
@@ -134,7 +137,8 @@ export function writeStoryViews(w: TlWriter, v: t$stories.StoryViews): void {
 }
 
 export function readPeerStories(r: TlReader): t$stories.PeerStories {
-  r.expect(-890861720, "stories.peerStories")
+  const id = r.int()
+  if (id !== -890861720) return r.unknown("stories.PeerStories", id)
   return { _tag: "stories.peerStories", stories: c$root.readPeerStories(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writePeerStories(w: TlWriter, v: t$stories.PeerStories): void {
@@ -146,7 +150,8 @@ export function writePeerStories(w: TlWriter, v: t$stories.PeerStories): void {
 }
 
 export function readStoryReactionsList(r: TlReader): t$stories.StoryReactionsList {
-  r.expect(-1436583780, "stories.storyReactionsList")
+  const id = r.int()
+  if (id !== -1436583780) return r.unknown("stories.StoryReactionsList", id)
   const flags = r.int()
   const _count = r.int()
   const _reactions = c$root.readVectorStoryReaction(r)
@@ -170,7 +175,8 @@ export function writeStoryReactionsList(w: TlWriter, v: t$stories.StoryReactions
 }
 
 export function readFoundStories(r: TlReader): t$stories.FoundStories {
-  r.expect(-488736969, "stories.foundStories")
+  const id = r.int()
+  if (id !== -488736969) return r.unknown("stories.FoundStories", id)
   const flags = r.int()
   const _count = r.int()
   const _stories = c$root.readVectorFoundStory(r)
@@ -194,7 +200,8 @@ export function writeFoundStories(w: TlWriter, v: t$stories.FoundStories): void 
 }
 
 export function readCanSendStoryCount(r: TlReader): t$stories.CanSendStoryCount {
-  r.expect(-1014513586, "stories.canSendStoryCount")
+  const id = r.int()
+  if (id !== -1014513586) return r.unknown("stories.CanSendStoryCount", id)
   return { _tag: "stories.canSendStoryCount", countRemains: r.int() }
 }
 export function writeCanSendStoryCount(w: TlWriter, v: t$stories.CanSendStoryCount): void {

@@ -15,7 +15,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readState(r: TlReader): t$updates.State {
-  r.expect(-1519637954, "updates.state")
+  const id = r.int()
+  if (id !== -1519637954) return r.unknown("updates.State", id)
   return { _tag: "updates.state", pts: r.int(), qts: r.int(), date: r.int(), seq: r.int(), unreadCount: r.int() }
 }
 export function writeState(w: TlWriter, v: t$updates.State): void {

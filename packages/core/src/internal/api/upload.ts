@@ -52,7 +52,8 @@ export function writeFile(w: TlWriter, v: t$upload.File): void {
 }
 
 export function readWebFile(r: TlReader): t$upload.WebFile {
-  r.expect(568808380, "upload.webFile")
+  const id = r.int()
+  if (id !== 568808380) return r.unknown("upload.WebFile", id)
   return { _tag: "upload.webFile", size: r.int(), mimeType: r.string(), fileType: c$storage.readFileType(r), mtime: r.int(), bytes: r.bytes() }
 }
 export function writeWebFile(w: TlWriter, v: t$upload.WebFile): void {

@@ -15,7 +15,8 @@ import type { TlReader } from "../../TlReader.ts"
 import type { TlWriter } from "../../TlWriter.ts"
 
 export function readUserFull(r: TlReader): t$users.UserFull {
-  r.expect(997004590, "users.userFull")
+  const id = r.int()
+  if (id !== 997004590) return r.unknown("users.UserFull", id)
   return { _tag: "users.userFull", fullUser: c$root.readUserFull(r), chats: c$root.readVectorChat(r), users: c$root.readVectorUser(r) }
 }
 export function writeUserFull(w: TlWriter, v: t$users.UserFull): void {
