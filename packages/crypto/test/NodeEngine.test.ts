@@ -67,7 +67,7 @@ describe("NodeCrypto", () => {
       assert.deepStrictEqual([after._tag, after.reason], ["CryptoError", "Unavailable"])
     }))
 
-  it("does not keep the process alive", () => {
+  it("does not keep the process alive, nor need its thread", () => {
     const url = (name: string) => JSON.stringify(new URL(`../src/${name}.ts`, import.meta.url).href)
     const program = `
       import * as Effect from "effect/Effect"
@@ -80,14 +80,20 @@ describe("NodeCrypto", () => {
       const crypto = await Effect.runPromise(Effect.provideContext(Crypto, context))
       const odd = new Uint8Array(256).fill(255)
       const result = await Effect.runPromise(crypto.modPow(odd.slice(1), odd, odd))
-      console.log(result.length)
+      const large = crypto.aesIgeDecryptLarge(new Uint8Array(200000), odd.slice(0, 32), odd.slice(0, 32))
+      console.log(result.length, (await Effect.runPromise(large)).length)
     `
-    const { status, stdout } = spawnSync(process.execPath, ["--input-type=module-typescript", "--eval", program], {
-      cwd: fileURLToPath(new URL("..", import.meta.url)),
-      encoding: "utf8",
-      timeout: 20_000
-    })
-    assert.deepStrictEqual([status, stdout], [0, "256\n"])
+    const run = (...flags: ReadonlyArray<string>) =>
+      spawnSync(process.execPath, [...flags, "--input-type=module-typescript", "--eval", program], {
+        cwd: fileURLToPath(new URL("..", import.meta.url)),
+        encoding: "utf8",
+        timeout: 20_000
+      })
+    const { status, stdout } = run()
+    assert.deepStrictEqual([status, stdout], [0, "256 200000\n"])
+    // where threads are forbidden, the same is done without them
+    const forbidden = run("--permission", "--allow-fs-read=*", "--no-warnings")
+    assert.deepStrictEqual([forbidden.status, forbidden.stdout], [0, "256 200000\n"])
   })
 })
 

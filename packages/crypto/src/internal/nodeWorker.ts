@@ -3,6 +3,8 @@
  * long data, which would hold up the event loop for milliseconds.
  */
 import { Worker } from "node:worker_threads"
+import * as Aes from "./aes.ts"
+import * as IgeSlices from "./igeSlices.ts"
 import * as Kernel from "./kernel.ts"
 import * as NodeModPow from "./nodeModPow.ts"
 
@@ -62,7 +64,7 @@ interface Answer {
 
 export interface NodeWorker {
   readonly modPow: (base: Uint8Array, exponent: Uint8Array, modulus: Uint8Array) => Promise<Uint8Array>
-  /** Needs the kernel; the arguments are copied. */
+  /** Best with the kernel; the arguments are copied. */
   readonly decrypt: (data: Uint8Array, key: Uint8Array, iv: Uint8Array) => Promise<Uint8Array>
   readonly close: () => Promise<void>
 }
@@ -111,22 +113,37 @@ export const make = (kernel: Kernel.Kernel | undefined): NodeWorker => {
     return started
   }
 
+  // false where threads are not allowed: their work is then done here, as correctly, but not as politely
+  const available = (): boolean => {
+    if (worker !== undefined || closed) return true
+    try {
+      worker = start()
+      return true
+    } catch {
+      return false
+    }
+  }
+
   const run = (task: Readonly<Record<string, Uint8Array>>): Promise<Uint8Array> =>
     new Promise((resolve, reject) => {
       if (closed) return reject(new Error("the layer was closed"))
       const id = next++
-      worker ??= start()
+      const running = worker ??= start()
       pending.set(id, { resolve, reject })
-      worker.ref()
-      worker.postMessage({ id, ...task }, Object.values(task).map((bytes) => bytes.buffer as ArrayBuffer))
+      running.ref()
+      running.postMessage({ id, ...task }, Object.values(task).map((bytes) => bytes.buffer as ArrayBuffer))
     })
 
   return {
     modPow: async (base, exponent, modulus) => {
+      if (!available()) return NodeModPow.modPowSync(base, exponent, modulus)
       const { length } = modulus
       return NodeModPow.decodeValue(await run({ der: NodeModPow.encodeKey(base, exponent, modulus) }), length)
     },
-    decrypt: (data, key, iv) => run({ data: new Uint8Array(data), key: new Uint8Array(key), iv: new Uint8Array(iv) }),
+    decrypt: (data, key, iv) =>
+      available()
+        ? run({ data: new Uint8Array(data), key: new Uint8Array(key), iv: new Uint8Array(iv) })
+        : IgeSlices.decrypt(kernel?.igeDecrypt ?? Aes.igeDecrypt, data, key, iv),
     close: async () => {
       closed = true
       const ended = worker
