@@ -145,10 +145,10 @@ export * as MessageKey from "./MessageKey.ts"
  * Hashes, AES-CTR, PBKDF2, primality and random bytes are OpenSSL's, through
  * `node:crypto`. AES-IGE, which Node does not have, is built on OpenSSL's CBC for
  * long encryptions and done by this package's WebAssembly kernel otherwise, both
- * in constant time. Modular exponentiation is
- * OpenSSL's constant-time one, on a worker thread that starts with the first
- * use and ends with the layer; decryption of long data happens there too.
- * Where Node forbids threads, both are done on the calling one. Primality tests and PBKDF2 run on Node's thread
+ * in constant time. Modular exponentiation is OpenSSL's constant-time one, on a
+ * worker thread that starts with the first use and ends with the layer;
+ * decryption of long data happens there too. Where Node forbids threads, both
+ * are done on the calling one. Primality tests and PBKDF2 run on Node's thread
  * pool.
  *
  * **Gotchas**
