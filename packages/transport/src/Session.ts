@@ -14,10 +14,12 @@
  * about the state of messages, and what is sent again, and how, when a
  * connection or the server's memory of the session is lost:
  *
- * - on the same session a message is sent again under the same identifier; the
- *   server knows it and does not execute it twice;
- * - under a new identifier only what the server surely did not execute, or what
- *   may be executed twice (`repeatable`). Anything else ends as `Uncertain`.
+ * - On another connection of the same session a message is sent again under the
+ *   same identifier; the server knows it and does not execute it twice, unless it
+ *   has lost the session. So about what must not be repeated it is asked first.
+ * - Under a new identifier only what the server surely did not execute is sent
+ *   again, and what may be executed twice (`repeatable`). Anything else ends as
+ *   `Uncertain`.
  *
  * Times are milliseconds of the caller's clock, which should not jump.
  *
@@ -213,7 +215,6 @@ class SessionImpl implements Session, Incoming.Handler {
   receiving = 0n
   authenticated = 0
   attached = false
-  created = false
   initialised = false
   uniqueId: bigint | undefined
   contentCount = 0
@@ -283,7 +284,8 @@ class SessionImpl implements Session, Incoming.Handler {
     for (const query of this.sent.values()) {
       query.checkDelay = this.limits.stateCheck
       query.checkAt = this.checkAt = now + query.checkDelay
-      if (query.state === "sent") this.sendAgain(query)
+      // the server may have executed it, lost the session since, and would execute it again
+      if (query.state === "sent" && query.repeatable) this.sendAgain(query)
       else unanswered.push(query.msgId)
     }
     if (unanswered.length > 0) this.askState(unanswered)
@@ -565,12 +567,9 @@ class SessionImpl implements Session, Incoming.Handler {
     if (uniqueId === this.uniqueId) return
     this.uniqueId = uniqueId
     this.saltStore.renew(this.clock.seconds(this.now), salt)
-    // a session that never was before cannot have executed what it does not know
-    const never = !this.created
-    this.created = true
     for (const query of this.sent.values()) {
       if (query.outerId >= firstId) continue
-      if (never || query.repeatable) this.renumber(query)
+      if (query.repeatable) this.renumber(query)
       else this.giveUp(query)
     }
     this.out.push({ _tag: "Salts" }, { _tag: "Created" })
@@ -681,7 +680,6 @@ class SessionImpl implements Session, Incoming.Handler {
     this.recent.clear()
     this.stateRequests.clear()
     this.pingSentAt = undefined
-    this.created = false
     this.initialised = false
     for (const query of this.sent.values()) {
       if (refused.has(query) && ++query.rejections > MAX_REJECTIONS) {

@@ -118,10 +118,12 @@ export * as ServerKeys from "./ServerKeys.ts"
  * about the state of messages, and what is sent again, and how, when a
  * connection or the server's memory of the session is lost:
  *
- * - on the same session a message is sent again under the same identifier; the
- *   server knows it and does not execute it twice;
- * - under a new identifier only what the server surely did not execute, or what
- *   may be executed twice (`repeatable`). Anything else ends as `Uncertain`.
+ * - On another connection of the same session a message is sent again under the
+ *   same identifier; the server knows it and does not execute it twice, unless it
+ *   has lost the session. So about what must not be repeated it is asked first.
+ * - Under a new identifier only what the server surely did not execute is sent
+ *   again, and what may be executed twice (`repeatable`). Anything else ends as
+ *   `Uncertain`.
  *
  * Times are milliseconds of the caller's clock, which should not jump.
  *

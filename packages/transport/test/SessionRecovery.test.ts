@@ -259,19 +259,6 @@ describe("Session: sessions lost and made", () => {
     assert.deepStrictEqual(peer.events(), [])
   })
 
-  withPeer("what is older than a session that never was is sent again, even if it must not be repeated", (make) => {
-    const peer = make().attach()
-    peer.query(1, { repeatable: false })
-    const [first] = peer.poll()
-    peer.now += 10
-    peer.query(2)
-    const [second] = peer.poll()
-    peer.created(second!.msgId)
-    const again = queries(peer.poll())
-    assert.deepStrictEqual(again.map((message) => message.body), [first!.body])
-    assert.isTrue(again[0]!.msgId > second!.msgId)
-  })
-
   withPeer("a session that the server forgot: repeatable queries again, others uncertain", (make) => {
     const peer = make().attach()
     peer.created(1n)
@@ -305,7 +292,7 @@ describe("Session: sessions lost and made", () => {
 describe("Session: a new connection", () => {
   withPeer("what was not acknowledged is sent again under the same identifier, in a container", (make) => {
     const peer = make().attach()
-    peer.query(1, { repeatable: false })
+    peer.query(1)
     peer.query(2)
     const sent = peer.poll()
     peer.session.detach()
@@ -317,6 +304,20 @@ describe("Session: a new connection", () => {
       sent.map(({ body, msgId, seqNo }) => ({ body, msgId, seqNo }))
     )
     assert.isTrue(again[0]!.container! > sent[0]!.container!)
+  })
+
+  withPeer("what must not be repeated is asked about first, and sent again if the server does not have it", (make) => {
+    const peer = make().attach()
+    peer.query(1, { repeatable: false })
+    const [sent] = peer.poll()
+    peer.session.detach()
+    peer.attach()
+    const next = peer.poll()
+    const asked = find(next, "msgs_state_req")!
+    assert.deepStrictEqual(queries(next), [])
+    assert.deepStrictEqual(asked.msgIds, [sent!.msgId])
+    peer.send({ _tag: "msgs_state_info", reqMsgId: asked.received.msgId, info: Uint8Array.of(2) }, { seqNo: 0 })
+    assert.deepStrictEqual(queries(peer.poll()).map(({ body, msgId }) => [body, msgId]), [[sent!.body, sent!.msgId]])
   })
 
   withPeer("what was acknowledged is asked about, and treated as the server says", (make) => {

@@ -21,7 +21,7 @@ export const make = (capacity: number): ReceivedIds => {
 
   // amortised: half of the memory is dropped at once
   const shrink = (): void => {
-    const sorted = [...ids].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+    const sorted = [...ids].toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))
     const cut = sorted.length - capacity
     floor = sorted[cut - 1]!
     ids = new Set(sorted.slice(cut))

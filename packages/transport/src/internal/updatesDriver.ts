@@ -106,7 +106,11 @@ export const make: (settings: Settings) => Effect.Effect<UpdatesDriver, never, S
             break
           }
           case "GetState":
-            ask(settings.getState, (state) => machine.onState(now(), state))
+            ask(settings.getState, (state) => {
+              // nothing before the first state is ours to acknowledge
+              if (machine.state === undefined) acknowledged = state.qts
+              machine.onState(now(), state)
+            })
             break
           case "GetDifference":
             ask(
@@ -165,7 +169,8 @@ export const make: (settings: Settings) => Effect.Effect<UpdatesDriver, never, S
         epoch++
         toSave = undefined
         saved = stored
-        acknowledged = 0
+        // the difference that is asked for now acknowledges it
+        acknowledged = stored?.qts ?? 0
         act(() => machine.start(now(), stored))
       },
       stop: () => {
