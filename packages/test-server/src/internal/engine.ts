@@ -35,6 +35,13 @@ export interface Link {
   readonly keepAlive: (seconds: number) => void
 }
 
+/** Something that a session wants done, and that waits until the client has read its answers. */
+interface Postponed {
+  readonly key: AuthKey
+  readonly session: Session.Session
+  readonly event: Session.Event
+}
+
 interface Attachment {
   readonly key: AuthKey
   link: Link | undefined
@@ -45,6 +52,8 @@ export interface Engine {
   readonly runtime: Rpc.Runtime
   readonly attachments: Map<Session.Session, Attachment>
   readonly links: Set<Link>
+  /** What waits at a connection that is full, in order. */
+  readonly postponed: Map<Link, Array<Postponed>>
 }
 
 const UNKNOWN_KEY = -404
@@ -60,6 +69,7 @@ export const make = (options: {
     world: options.world,
     attachments,
     links: new Set(),
+    postponed: new Map(),
     runtime: {
       ...options,
       waiting: new WeakMap(),
@@ -111,7 +121,29 @@ export const receive = (engine: Engine, link: Link, packet: Uint8Array, wantsQui
     refuse: Faults.takePacket(world.faults, permanent(key)?.authorization?.account.phone)
   })
   world.dirty.add(session)
-  for (const event of events) react(engine, key, session, link, event)
+  perform(engine, link, events.map((event) => ({ key, session, event })))
+}
+
+/** How many bytes of answers are gathered before they are written. */
+const GATHER = 256 * 1024
+
+/** Does one thing after the other, as long as the client reads what comes of it; the rest waits. */
+const perform = (engine: Engine, link: Link, events: ReadonlyArray<Postponed>): void => {
+  let gathered = 0
+  for (let i = 0; i < events.length; i++) {
+    const { event, key, session } = events[i]!
+    if (link.isFull()) {
+      engine.postponed.set(link, events.slice(i))
+      return
+    }
+    const before = session.producedBytes
+    react(engine, key, session, link, event)
+    gathered += session.producedBytes - before
+    if (gathered > GATHER) {
+      flush(engine, session)
+      gathered = 0
+    }
+  }
 }
 
 const isUnbound = (key: AuthKey): boolean => key.expiresAt !== undefined && key.boundTo === undefined
@@ -121,7 +153,7 @@ const react = (engine: Engine, key: AuthKey, session: Session.Session, link: Lin
   const { rules } = world.settings
   // a fault, or the loss of the key, may have ended the connection or the session meanwhile
   if (!link.isOpen() || !engine.attachments.has(session)) {
-    if (event._tag === "Query") session.received.delete(event.msgId)
+    abandon(session, event)
     return
   }
   switch (event._tag) {
@@ -163,6 +195,11 @@ const react = (engine: Engine, key: AuthKey, session: Session.Session, link: Lin
   }
 }
 
+/** A query that was not executed: as if it had never come, so that it is executed if it comes again. */
+const abandon = (session: Session.Session, event: Session.Event): void => {
+  if (event._tag === "Query") session.received.delete(event.msgId)
+}
+
 /** The session of a packet, speaking over this connection from now on. `undefined` if there is no room for it. */
 const sessionOf = (engine: Engine, key: AuthKey, link: Link, id: bigint): Session.Session | undefined => {
   const { attachments, world } = engine
@@ -201,6 +238,8 @@ const dropOldest = (engine: Engine, key: AuthKey): boolean => {
 /** A connection is gone. Its sessions stay for a while. */
 export const detach = (engine: Engine, link: Link): void => {
   engine.links.delete(link)
+  for (const { event, session } of engine.postponed.get(link) ?? []) abandon(session, event)
+  engine.postponed.delete(link)
   for (const session of link.sessions) {
     const attachment = engine.attachments.get(session)
     if (attachment?.link !== link) continue
@@ -268,8 +307,18 @@ const flush = (engine: Engine, session: Session.Session): void => {
   ))
 }
 
-/** A connection that was full has room again. */
+/** A connection that was full has room again: its sessions go on speaking. */
 export const resume = (engine: Engine, link: Link): void => {
   for (const session of link.sessions) engine.world.dirty.add(session)
-  settle(engine)
+}
+
+/** Whether something waits until the client has read its answers. */
+export const isPostponing = (engine: Engine, link: Link): boolean => engine.postponed.has(link)
+
+/** Goes on with what waits at a connection. */
+export const performPostponed = (engine: Engine, link: Link): void => {
+  const postponed = engine.postponed.get(link)
+  if (postponed === undefined) return
+  engine.postponed.delete(link)
+  perform(engine, link, postponed)
 }

@@ -150,19 +150,21 @@ const accept = (options: Options, socket: Socket): void => {
       link.destroy()
     }
   }
-  const isReady = (): boolean => isOpen && !isBusy
+  /** Whether another packet may be taken: not while a key exchange computes, nor while answers are not read. */
+  const isReady = (): boolean => isOpen && !isBusy && !link.isFull() && !Engine.isPostponing(engine, link)
   const work = (): void => {
-    const pending = events
-    events = []
-    let next = 0
-    while (isReady() && next < pending.length) take(pending[next++]!)
-    // what is left waits for the key exchange, or is dropped with the connection
-    if (isOpen) events = pending.slice(next)
-    Engine.settle(engine)
-    if (isReady()) {
-      if (link.isFull()) socket.pause()
-      else socket.resume()
-    }
+    do {
+      Engine.performPostponed(engine, link)
+      const pending = events
+      events = []
+      let next = 0
+      while (isReady() && next < pending.length) take(pending[next++]!)
+      if (isOpen) events = pending.slice(next)
+      Engine.settle(engine)
+      // writing may have made room at once: then no event will say so
+    } while (isOpen && !link.isFull() && (Engine.isPostponing(engine, link) || (isReady() && events.length > 0)))
+    if (isReady()) socket.resume()
+    else if (isOpen) socket.pause()
   }
 
   engine.links.add(link)
@@ -175,8 +177,9 @@ const accept = (options: Options, socket: Socket): void => {
     work()
   })
   socket.on("drain", () => {
+    if (!isOpen) return
     Engine.resume(engine, link)
-    if (isReady()) socket.resume()
+    work()
   })
   socket.on("end", link.destroy)
   socket.on("error", link.destroy)

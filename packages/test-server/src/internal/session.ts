@@ -142,6 +142,8 @@ export interface Session {
   contentCount: number
   readonly unacked: Map<bigint, Outgoing>
   unackedBytes: number
+  /** Bytes of all messages that were ever made, sent or not. */
+  producedBytes: number
   updatesLost: boolean
   queue: Array<Outgoing>
   acks: Array<bigint>
@@ -163,6 +165,7 @@ export const make = (id: bigint, uniqueId: bigint, now: number): Session => ({
   contentCount: 0,
   unacked: new Map(),
   unackedBytes: 0,
+  producedBytes: 0,
   updatesLost: false,
   queue: [],
   acks: [],
@@ -188,6 +191,7 @@ const enqueue = (
   const msgId = MessageIds.next(session.lastSent, now, options.kind === "push" ? MessageIds.PUSH : MessageIds.ANSWER)
   session.lastSent = msgId
   const seqNo = session.contentCount * 2 + (options.content ? 1 : 0)
+  session.producedBytes += body.length
   const withheld = options.withheld === true
   const outgoing: Outgoing = {
     msgId,
