@@ -11,6 +11,7 @@ import * as Checks from "./Checks.ts"
 import { absence } from "./scenarios/Absence.ts"
 import { actions } from "./scenarios/Actions.ts"
 import { closing } from "./scenarios/Closing.ts"
+import { devices } from "./scenarios/Devices.ts"
 import { gaps } from "./scenarios/Gaps.ts"
 import { places } from "./scenarios/Places.ts"
 import { rekey } from "./scenarios/Rekey.ts"
@@ -19,6 +20,7 @@ import { serverFaults } from "./scenarios/ServerFaults.ts"
 import { serverFiles } from "./scenarios/ServerFiles.ts"
 import { tdlibPair } from "./scenarios/TdlibPair.ts"
 import { text } from "./scenarios/Text.ts"
+import { weather } from "./scenarios/Weather.ts"
 import * as World from "./World.ts"
 
 const scenarios = {
@@ -32,7 +34,9 @@ const scenarios = {
   gaps,
   rekey,
   absence,
-  closing
+  closing,
+  weather,
+  devices
 }
 
 const checks = Checks.make()

@@ -83,6 +83,37 @@ const play = Effect.gen(function*() {
     })
   )
   yield* check(
+    "action: a timer lets TDLib's message disappear at both sides after we read it",
+    Effect.gen(function*() {
+      yield* OurChat.act(ours, { _tag: "decryptedMessageActionSetMessageTTL", ttlSeconds: 1 })
+      yield* TdChat.receive(td, "timer message", timer(1))
+      const message = yield* TdChat.sendText(td, "read and gone")
+      const seen = yield* OurChat.receiveText(ours, "read and gone")
+      yield* OurChat.read(ours, seen.date)
+      yield* OurChat.report(
+        ours,
+        "MessagesExpired",
+        (event) => event.direction === "incoming" && event.randomIds.includes(seen.randomId)
+      )
+      yield* TdChat.deleted(td, message.id)
+    })
+  )
+  yield* check(
+    "action: a timer lets our message disappear at both sides after TDLib read it",
+    Effect.gen(function*() {
+      const [outcome] = yield* OurChat.send(ours, { message: "read there and gone", ttl: 1 })
+      const seen = yield* TdChat.receiveText(td, "read there and gone")
+      yield* client.invoke({ _: "viewMessages", chat_id: td.chatId, message_ids: [seen.id], force_read: true })
+      yield* TdChat.deleted(td, seen.id)
+      yield* OurChat.report(
+        ours,
+        "MessagesExpired",
+        (event) => event.direction === "outgoing" && event.randomIds.includes(outcome!.randomId)
+      )
+      yield* OurChat.act(ours, { _tag: "decryptedMessageActionSetMessageTTL", ttlSeconds: 0 })
+    })
+  )
+  yield* check(
     "action: DeleteMessages, ours to TDLib",
     Effect.gen(function*() {
       const [outcome] = yield* OurChat.sendText(ours, "we delete this")

@@ -81,6 +81,43 @@ const play = (name: string, chat: Table.Pairing) =>
       })
     )
     yield* check(
+      `rekey, ${name}: we only send, and keys change`,
+      Effect.gen(function*() {
+        const before = fingerprints(chat).outgoing.length
+        const words = numbered(`${name}, one way`, 150)
+        const since = chat.td.client.updates.mark()
+        yield* Effect.forEach(words, (text) => OurChat.sendText(chat.ours, text), { discard: true })
+        yield* TdChat.receiveText(chat.td, words.at(-1)!)
+        yield* equal(TdChat.texts(chat.td, since), words, "texts at TDLib")
+        yield* ensure(fingerprints(chat).outgoing.length > before, "no new key")
+      }),
+      "30 seconds"
+    )
+    yield* check(
+      `rekey, ${name}: we only listen, and keys change`,
+      Effect.gen(function*() {
+        const before = fingerprints(chat).incoming.length
+        const words = numbered(`${name}, other way`, 150)
+        const since = chat.ours.peer.events.mark()
+        yield* Effect.forEach(words, (text) => TdChat.submit(chat.td, TdChat.text(text)), { discard: true })
+        yield* OurChat.receiveText(chat.ours, words.at(-1)!, "20 seconds")
+        yield* equal(OurChat.texts(chat.ours, since), words, "our texts")
+        yield* ensure(fingerprints(chat).incoming.length > before, "no new key")
+      }),
+      "30 seconds"
+    )
+    yield* check(
+      `rekey, ${name}: every new key was reported`,
+      Effect.gen(function*() {
+        yield* pingPong(chat, "after one way", 3)
+        const { outgoing } = fingerprints(chat)
+        const reported = chat.ours.peer.events.seen(({ chatId, event }) =>
+          chatId === chat.ours.id && event._tag === "Rekeyed" ? event.startedBy : undefined
+        )
+        yield* equal(reported.length, outgoing.length - 1, `events (started by ${reported.join(", ")})`)
+      })
+    )
+    yield* check(
       `rekey, ${name}: no key came back`,
       Effect.gen(function*() {
         const { incoming, outgoing } = fingerprints(chat)
