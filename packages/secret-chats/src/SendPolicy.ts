@@ -7,7 +7,8 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 
 /**
- * Limits of sending; provide other values with `Effect.provideService(SendPolicy, …)`.
+ * Limits of sending. Provide other values around a send, or around a layer for everything that it does:
+ * `Effect.provideService(send, SendPolicy, …)`.
  *
  * @category references
  * @since 1.0.0

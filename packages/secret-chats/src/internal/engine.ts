@@ -37,6 +37,7 @@ import * as Machine from "../protocol/Machine.ts"
 import type { Act } from "../protocol/Output.ts"
 import { type SecretChatError, StoreError } from "../SecretChatError.ts"
 import { type Driver, type OutboxRow, SecretChatStore } from "../SecretChatStore.ts"
+import type { SendPolicy } from "../SendPolicy.ts"
 import * as Keys from "./keys.ts"
 import * as Packet from "./packet.ts"
 import { type OutboxEntry, Work } from "./work.ts"
@@ -66,6 +67,12 @@ interface Job {
   taken: boolean
 }
 
+/** Somebody who waits for the outcome of a message, and how patient they are. @internal */
+export interface Waiter {
+  readonly outcome: Deferred.Deferred<Outcome, SecretChatError>
+  readonly policy: SendPolicy
+}
+
 /** Somebody who waits for a chat to come to a state. @internal */
 export interface Observer {
   readonly onState: (state: ChatState.ChatState) => void
@@ -91,7 +98,7 @@ export interface Actor {
   /** Ranges that go out again and have to be read from the store. */
   resend: Array<{ readonly from: number; readonly to: number }>
   /** Who waits for the outcome of a message, by index. */
-  readonly waiters: Map<number, Deferred.Deferred<Outcome, SecretChatError>>
+  readonly waiters: Map<number, Waiter>
   /** Who is sending; a token of the run. */
   flushing: object | undefined
   /** Interrupts the pause between two attempts to send. */

@@ -82,7 +82,10 @@ const tell = (actor: Actor, index: number, result: Result.Result<Outcome, Errors
   const waiter = actor.waiters.get(index)
   if (waiter === undefined) return
   actor.waiters.delete(index)
-  Deferred.doneUnsafe(waiter, Result.isSuccess(result) ? Effect.succeed(result.success) : Effect.fail(result.failure))
+  Deferred.doneUnsafe(
+    waiter.outcome,
+    Result.isSuccess(result) ? Effect.succeed(result.success) : Effect.fail(result.failure)
+  )
 }
 
 /** Tells everybody who waits, when nothing can be sent any more or for now. @internal */
@@ -116,7 +119,9 @@ const run = Effect.fnUntraced(function*(
   perform: Perform,
   end: () => void
 ): Effect.fn.Return<void, never, Services> {
-  const policy = yield* SendPolicy
+  const usual = yield* SendPolicy
+  /** Of whoever waits for the message. */
+  const policyOf = ({ record }: OutboxEntry): SendPolicy => actor.waiters.get(record.index)?.policy ?? usual
   /** Attempts and refusals of this flush, by index. */
   const attempts = new Map<number, number>()
   const refusals = new Map<number, number>()
@@ -133,10 +138,10 @@ const run = Effect.fnUntraced(function*(
 
     const line = [...actor.unsent.values()].filter(({ record }) => !skipped.has(record.index))
       .toSorted((a, b) => a.record.index - b.record.index)
-      .slice(0, policy.window)
+      .slice(0, usual.window)
     if (line.length === 0) return end()
 
-    const results = yield* Effect.forEach(line, (entry) => Effect.result(send(state.success, entry, policy)), {
+    const results = yield* Effect.forEach(line, (entry) => Effect.result(send(state.success, entry, policyOf(entry))), {
       concurrency: "unbounded"
     })
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
@@ -163,8 +168,11 @@ const run = Effect.fnUntraced(function*(
           if (!(blocked && verdict === "wait")) {
             const attempt = (attempts.get(index) ?? 0) + 1
             attempts.set(index, attempt)
-            if (attempt > policy.retries) refused.push([entry, error])
-            else if (attempt > 1) pause = Math.max(pause, attempt - 1)
+            const { retries, retryDelay } = policyOf(entry)
+            if (attempt > retries) refused.push([entry, error])
+            else if (attempt > 1) {
+              pause = Math.max(pause, Duration.toMillis(Duration.fromInputUnsafe(retryDelay)) * 2 ** (attempt - 2))
+            }
           }
           break
         }
@@ -207,10 +215,7 @@ const run = Effect.fnUntraced(function*(
       yield* pauseFor(actor, Duration.millis(delay))
     } else {
       networkFailures = 0
-      if (pause > 0) {
-        const base = Duration.toMillis(Duration.fromInputUnsafe(policy.retryDelay))
-        yield* Effect.sleep(Duration.millis(base * 2 ** (pause - 1)))
-      }
+      if (pause > 0) yield* Effect.sleep(Duration.millis(pause))
     }
   }
 })

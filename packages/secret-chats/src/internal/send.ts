@@ -17,6 +17,7 @@ import type { Via } from "../protocol/Input.ts"
 import * as Machine from "../protocol/Machine.ts"
 import * as Errors from "../SecretChatError.ts"
 import { chatId as chatIdOf, type SecretPeer } from "../SecretPeer.ts"
+import { SendPolicy } from "../SendPolicy.ts"
 import { engine as theEngine, perform } from "./acts.ts"
 import { actorOf, type Services, stateOf, submit } from "./engine.ts"
 import { obstacle } from "./state.ts"
@@ -59,7 +60,9 @@ const sendOne = (
   via: Via,
   file: Uint8Array | undefined
 ): Effect.Effect<Outcome, Errors.SecretChatError, Services> =>
-  Effect.flatMap(theEngine, (engine) => {
+  Effect.gen(function*() {
+    const engine = yield* theEngine
+    const policy = yield* SendPolicy
     const outcome = Deferred.makeUnsafe<Outcome, Errors.SecretChatError>()
     let index = -1
     const sealed = submit(engine, perform, chatId, (work): Result.Result<void, Errors.SecretChatError> => {
@@ -74,13 +77,13 @@ const sendOne = (
         }
       }
       // In place before the commit is announced, for the answer may be there before this fiber runs again.
-      work.onCommit(() => actorOf(engine, chatId).waiters.set(index, outcome))
+      work.onCommit(() => actorOf(engine, chatId).waiters.set(index, { outcome, policy }))
       return Result.void
     })
-    return Effect.onInterrupt(Effect.andThen(sealed, Deferred.await(outcome)), () =>
+    return yield* Effect.onInterrupt(Effect.andThen(sealed, Deferred.await(outcome)), () =>
       Effect.sync(() => {
         const { waiters } = actorOf(engine, chatId)
-        if (waiters.get(index) === outcome) waiters.delete(index)
+        if (waiters.get(index)?.outcome === outcome) waiters.delete(index)
       }))
   })
 
