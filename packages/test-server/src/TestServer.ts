@@ -108,6 +108,8 @@ export interface Options {
   readonly limits?: Partial<Limits> | undefined
   /** The engine and its random bytes; `NodeCrypto` unless given. */
   readonly crypto?: Crypto["Service"] | undefined
+  /** Told of every call that was answered, for logs. */
+  readonly onCall?: ((call: Call) => Effect.Effect<void>) | undefined
 }
 
 /**
@@ -418,6 +420,12 @@ export const make: (
       settings
     })
     const runFork = yield* FiberSet.makeRuntime<never>()
+    const { onCall } = options
+    if (onCall !== undefined) {
+      world.calls.listener = (call) => {
+        runFork(onCall(call))
+      }
+    }
     const engine: Engine.Engine = Engine.make({
       world,
       stubs: new Map(),

@@ -34,6 +34,8 @@ export interface CallLog {
   head: number
   bytes: number
   waiters: Array<Waiter>
+  /** Told of every call. */
+  listener: ((call: Call) => void) | undefined
 }
 
 export const make = (capacity: number, maxBytes: number): CallLog => ({
@@ -43,7 +45,8 @@ export const make = (capacity: number, maxBytes: number): CallLog => ({
   entries: [],
   head: 0,
   bytes: 0,
-  waiters: []
+  waiters: [],
+  listener: undefined
 })
 
 /** Hostile clients can name any number of methods that do not exist. */
@@ -66,6 +69,7 @@ export const record = (log: CallLog, call: Call, size: number): void => {
     log.entries = log.entries.slice(log.head)
     log.head = 0
   }
+  log.listener?.(call)
   if (log.waiters.length > 0) wake(log)
 }
 
