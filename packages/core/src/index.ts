@@ -195,6 +195,60 @@ export * as TlError from "./TlError.ts"
 export * as TlId from "./TlId.ts"
 
 /**
+ * JSON codecs derived from schemas made with `Tl`, in the form that users of the HTTP API know.
+ *
+ * - `"_"` names the constructor, fields have their TL names (`random_id`)
+ * - `long` is a decimal string; a number is accepted where it is exact
+ * - `bytes` is `{ "_": "bytes", "bytes": "<base64>" }`; a plain string is accepted and means its UTF-8 bytes
+ * - `double` is a number, or one of the strings `NaN`, `Infinity`, `-Infinity`
+ * - conditional fields are left out when they are not set; `null` is the same as leaving out
+ * - property names of the value (`randomId`) are accepted in place of TL names
+ *
+ * ```ts
+ * import * as SecretApi from "@effect-mtproto/core/SecretApi"
+ * import * as TlJson from "@effect-mtproto/core/TlJson"
+ *
+ * TlJson.encode(SecretApi.DecryptedMessage)({
+ *   _tag: "decryptedMessageService",
+ *   randomId: 5n,
+ *   action: { _tag: "decryptedMessageActionReadMessages", randomIds: [7n] }
+ * })
+ * // { _: "decryptedMessageService", random_id: "5", action: { _: "decryptedMessageActionReadMessages", random_ids: ["7"] } }
+ * ```
+ *
+ * The functions throw nothing but `TlError`, whose path is made of TL names when decoding; its offset is 0.
+ *
+ * @since 1.0.0
+ */
+export * as TlJson from "./TlJson.ts"
+
+/**
+ * TL text: reading schemas at run time (other layers, tools) and writing them.
+ *
+ * {@link parse} turns text into a {@link Document}, {@link print} turns it back into the same text; {@link schemas} makes
+ * Effect Schemas of it, so that all that is derived from schemas works for a layer that was unknown at build time:
+ *
+ * ```ts
+ * import * as TlCodec from "@effect-mtproto/core/TlCodec"
+ * import * as TlParser from "@effect-mtproto/core/TlParser"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const document = yield* Effect.fromResult(TlParser.parse("point#0a0b0c0d x:int y:int = Point;"))
+ *   const { constructors } = yield* Effect.fromResult(TlParser.schemas(document))
+ *   return TlCodec.encode(constructors.get("point")!)({ _tag: "point", x: 1, y: 2 })
+ * })
+ * ```
+ *
+ * The part of TL that schemas of Telegram use is understood: combinators with or without an id, `flags:#`, `flags.n?t`,
+ * `Vector` and `vector`, bare types (`%Type`, `type`), `!X` and `Object`, the sections, and the declarations of built-in
+ * types, which are kept but define nothing. Source: core.telegram.org/mtproto/TL, core.telegram.org/mtproto/TL-optargs.
+ *
+ * @since 1.0.0
+ */
+export * as TlParser from "./TlParser.ts"
+
+/**
  * A bounded cursor over TL bytes.
  *
  * Every length and count is checked against what is left before anything is allocated, nesting is limited, and every
@@ -215,7 +269,7 @@ export * as TlReader from "./TlReader.ts"
  * A growing cursor that writes TL bytes in one pass.
  *
  * **Buffer ownership.** {@link TlWriter.take} hands out a view of what was written and never writes there again, so
- * the view stays valid. Several small results may lie in one buffer of 16 KiB (a buffer of its own costs more than
+ * the view stays valid. Several small results may lie in one buffer of 64 KiB (a buffer of its own costs more than
  * the encoding): use the view, not its `.buffer`, and `slice()` what you transfer or wipe.
  *
  * Values are checked as they are written (type and range); a value that has no TL form is a {@link TlError}. Lone
