@@ -13,7 +13,9 @@
  * - The calls of a chain are executed in the order of their start: each one is
  *   sent behind the one before it (`invokeAfterMsg`), and not before that one has
  *   been sent. While a call waits to be tried again, those behind it wait too.
- *   `MSG_WAIT_FAILED` reaches the caller only if the call before really failed.
+ *   When a call fails, those that were already behind it fail with
+ *   `MSG_WAIT_FAILED`, by the server or, if they were not sent yet, here; but not
+ *   when the server has only lost track of the order.
  *
  * @since 1.0.0
  */
@@ -125,6 +127,7 @@ const FLOOD = /^(?:FLOOD_WAIT|FLOOD_PREMIUM_WAIT|SLOWMODE_WAIT|FLOOD_TEST_PHONE_
 /** Internal errors that say something about the call, not about the server's health. */
 const MEANT = /^(?:AUTH_RESTART|PERSISTENT_TIMESTAMP_)/
 const MAX_DELAY = 60_000
+const WAIT_FAILED = "MSG_WAIT_FAILED"
 
 /**
  * @since 1.0.0
@@ -140,6 +143,8 @@ class CallsImpl implements Calls {
   readonly chains = new Map<string, Array<CallImpl>>()
   /** The calls that are not with the session. */
   readonly waiting = new Set<CallImpl>()
+  /** Calls whose predecessor has failed since the last `poll`. */
+  readonly orphans = new Set<CallImpl>()
   /** No deadline is earlier than this. */
   nextDeadline = Infinity
 
@@ -206,17 +211,26 @@ class CallsImpl implements Calls {
   }
 
   poll(now: number): Array<Outcome> {
-    const expired = now >= this.nextDeadline ? this.expire(now) : []
+    const out = now >= this.nextDeadline ? this.expire(now) : []
+    for (const call of this.orphans) {
+      // one that was sent gets its answer from the server
+      if (call.query === undefined) {
+        this.end(call, true)
+        out.push({ _tag: "Error", call, code: 400, message: WAIT_FAILED })
+      }
+      this.orphans.delete(call)
+    }
     if (this.session !== undefined) {
       for (const call of this.waiting) {
         if (!this.hasRoom()) break
         this.send(now, call)
       }
     }
-    return expired
+    return out
   }
 
   wakeAt(): number {
+    if (this.orphans.size > 0) return -Infinity
     let at = this.nextDeadline
     if (this.session === undefined || !this.hasRoom()) return at
     for (const call of this.waiting) {
@@ -233,6 +247,7 @@ class CallsImpl implements Calls {
     this.byQuery.clear()
     this.chains.clear()
     this.waiting.clear()
+    this.orphans.clear()
     this.nextDeadline = Infinity
     return calls
   }
@@ -269,7 +284,7 @@ class CallsImpl implements Calls {
         ? now + wait
         : undefined
     }
-    if (event.message === "MSG_WAIT_FAILED") {
+    if (event.message === WAIT_FAILED) {
       // without a failed call before it, the server has only lost track of the order
       const lost = call.query?.waits === true && !call.orphaned
       return lost && ++call.retries <= this.options.maxRetries ? now : undefined
@@ -290,6 +305,7 @@ class CallsImpl implements Calls {
   private send(now: number, call: CallImpl): void {
     const { body, chain: name, repeatable } = call.init
     if (this.session === undefined || call.ended || call.query !== undefined || call.retryAt > now) return
+    if (this.orphans.has(call)) return
     if (!this.hasRoom()) return
     const chain = name === undefined ? undefined : this.chains.get(name)
     const index = chain?.indexOf(call) ?? 0
@@ -313,6 +329,7 @@ class CallsImpl implements Calls {
     call.ended = true
     this.calls.delete(call)
     this.waiting.delete(call)
+    this.orphans.delete(call)
     if (call.query !== undefined) this.byQuery.delete(call.query)
     const name = call.init.chain
     if (name === undefined) return
@@ -321,6 +338,9 @@ class CallsImpl implements Calls {
     chain.splice(index, 1)
     const next = chain[index]
     if (chain.length === 0) this.chains.delete(name)
-    else if (next !== undefined && failed) next.orphaned = true
+    else if (next !== undefined && failed) {
+      next.orphaned = true
+      this.orphans.add(next)
+    }
   }
 }

@@ -164,8 +164,11 @@ export const logOut: Effect.Effect<void, RpcError | FloodWait | TransportError, 
   function*() {
     const client = yield* MtprotoTransport
     yield* client.invoke(Api.auth.logOut()).pipe(
-      // the server may close the door before it has answered
-      Effect.catchTag("RpcError", (error) => error.code === 401 ? Effect.void : Effect.fail(error)),
+      // where there is no login any more, none has to be ended
+      Effect.catchTag(
+        "RpcError",
+        (error) => error.code === 401 || error.type === "AUTH_KEY_DUPLICATED" ? Effect.void : Effect.fail(error)
+      ),
       Effect.catchTag(
         "TransportError",
         (error) => error.reason === "unauthorized" ? Effect.void : Effect.fail(error)

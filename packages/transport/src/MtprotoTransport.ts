@@ -254,7 +254,11 @@ export const make: (
           return Effect.matchEffect(call(init, 0), {
             onSuccess: (bytes) => decode(request, bytes, (result) => updates?.onResult(result)),
             onFailure: (error) => Effect.fail(toError(method, error))
-          })
+          }).pipe(
+            Effect.withSpan("MtprotoTransport.invoke", { kind: "client", attributes: { method: method.tag } }, {
+              captureStackTrace: false
+            })
+          )
         }) as ReturnType<typeof invoke<M>>
 
       updates = yield* UpdatesDriver.make({

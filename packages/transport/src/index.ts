@@ -36,7 +36,9 @@ export * as AuthKeyExchange from "./AuthKeyExchange.ts"
  * - The calls of a chain are executed in the order of their start: each one is
  *   sent behind the one before it (`invokeAfterMsg`), and not before that one has
  *   been sent. While a call waits to be tried again, those behind it wait too.
- *   `MSG_WAIT_FAILED` reaches the caller only if the call before really failed.
+ *   When a call fails, those that were already behind it fail with
+ *   `MSG_WAIT_FAILED`, by the server or, if they were not sent yet, here; but not
+ *   when the server has only lost track of the order.
  *
  * @since 1.0.0
  */

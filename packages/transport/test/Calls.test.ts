@@ -239,6 +239,23 @@ describe("Calls: chains", () => {
     )
   })
 
+  check("also of those that were not sent yet", (make) => {
+    const h = make({ maxInFlight: 1 })
+    const calls = [1, 2, 3].map((n) => h.submit(n, { chain: "a" }))
+    const other = h.submit(9)
+    h.fail(h.sent()[0]!, 400, "ENCRYPTION_DECLINED")
+    assert.isTrue(h.calls.wakeAt() <= h.peer.now)
+    assert.deepStrictEqual(h.numbers(), [9])
+    assert.deepStrictEqual(h.take(), [
+      { _tag: "Error", call: calls[0]!, code: 400, message: "ENCRYPTION_DECLINED" },
+      { _tag: "Error", call: calls[1]!, code: 400, message: "MSG_WAIT_FAILED" },
+      { _tag: "Error", call: calls[2]!, code: 400, message: "MSG_WAIT_FAILED" }
+    ])
+    h.submit(4, { chain: "a" })
+    h.calls.cancel(other)
+    assert.deepStrictEqual(h.numbers(), [4])
+  })
+
   check("and is tried again if the server has only lost the order", (make) => {
     const h = make()
     h.submit(1, { chain: "a" })
