@@ -2,9 +2,9 @@
  * The vocabulary of TL: Effect Schemas that know their form on the wire.
  *
  * Values are plain readonly objects: `_tag` is the name of the TL constructor, fields are in camelCase, `int` is a
- * number, `long` a bigint, byte strings are `Uint8Array`. The Schemas are ordinary ones (they validate, generate,
- * compare); what the wire needs besides is kept in the annotation `tl`, from which `TlCodec`, `TlJson` and the printer
- * of `TlParser` are derived.
+ * number, `long` a bigint, byte strings are `Uint8Array`. The Schemas are ordinary ones: `Schema.is` validates,
+ * `Arbitrary.schema` generates, `Schema.toEquivalence` compares. What the wire needs besides is kept in the annotation
+ * `tl`, from which `TlCodec`, `TlJson` and the printer of `TlParser` are derived.
  *
  * ```ts
  * import * as Tl from "@effect-mtproto/core/Tl"
