@@ -198,7 +198,8 @@ class CallsImpl implements Calls {
         return { _tag: "Rejected", call, reason: event.reason }
       case "Failed": {
         const retryAt = this.retryTime(now, call, event)
-        if (retryAt === undefined) {
+        // an error now is worth more than a time-out later
+        if (retryAt === undefined || retryAt >= call.init.deadline) {
           this.end(call, true)
           return { _tag: "Error", call, code: event.code, message: event.message }
         }

@@ -187,6 +187,11 @@ describe("AuthKeyExchange: checks", () => {
     }).pipe(Effect.provide(NodeCrypto.layer)))
 })
 
+const live = <A, E>(
+  name: string,
+  run: Effect.Effect<A, E, Crypto | TestServer.TestServer>
+) => it.live(name, () => run.pipe(Effect.provide([NodeCrypto.layer, TestServer.layer()])))
+
 describe("AuthKeyExchange: with a server that lies", () => {
   const exchange = Effect.gen(function*() {
     const crypto = yield* Crypto
@@ -204,11 +209,6 @@ describe("AuthKeyExchange: with a server that lies", () => {
     })
     return yield* AuthKeyExchange.run(crypto, { publicKeys: server.publicKeys, dc: server.dcId }, ask)
   }).pipe(Effect.scoped)
-
-  const live = <A, E>(
-    name: string,
-    run: Effect.Effect<A, E, Crypto | TestServer.TestServer>
-  ) => it.live(name, () => run.pipe(Effect.provide([NodeCrypto.layer, TestServer.layer()])))
 
   live(
     "none of its faults is overlooked",

@@ -152,6 +152,22 @@ describe("Calls: flood waits", () => {
   })
 })
 
+describe("Calls: deadlines and waits", () => {
+  check("what cannot be waited for in time is an error at once", (make) => {
+    const h = make()
+    const deadline = h.peer.now + 2_000
+    const calls = [h.submit(1, { deadline }), h.submit(2, { deadline }), h.submit(3, { deadline })]
+    const sent = h.sent()
+    h.fail(sent[0]!, 420, "FLOOD_WAIT_2")
+    h.fail(sent[1]!, 420, "FLOOD_WAIT_1")
+    h.fail(sent[2]!, 500, "RPC_CALL_FAIL")
+    assert.deepStrictEqual(h.take(), [{ _tag: "Error", call: calls[0]!, code: 420, message: "FLOOD_WAIT_2" }])
+    h.peer.now += 1_000
+    h.fail(h.sent()[1]!, 500, "RPC_CALL_FAIL")
+    assert.deepStrictEqual(h.take(), [{ _tag: "Error", call: calls[2]!, code: 500, message: "RPC_CALL_FAIL" }])
+  })
+})
+
 describe("Calls: internal errors", () => {
   for (const [code, message] of [[500, "RPC_CALL_FAIL"], [-503, "Timeout"], [-500, "No workers running"]] as const) {
     check(`${code} is tried again after 1, 2, 4, 8, 16 seconds, and then an error`, (make) => {
@@ -197,10 +213,9 @@ describe("Calls: in flight", () => {
   })
 })
 
-describe("Calls: chains", () => {
-  const wrap = (after: Received, n: number) =>
-    Uint8Array.of(...Service.invokeAfter(after.msgId), ...HEADER, ...QUERY(n))
+const wrap = (after: Received, n: number) => Uint8Array.of(...Service.invokeAfter(after.msgId), ...HEADER, ...QUERY(n))
 
+describe("Calls: chains", () => {
   check("each call is sent behind the one before it", (make) => {
     const h = make()
     for (const n of [1, 2, 3]) h.submit(n, { chain: "a" })

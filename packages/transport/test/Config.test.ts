@@ -37,24 +37,25 @@ describe("MtprotoTransport.layerConfig", () => {
     }))
 })
 
-describe("MtprotoTransport.layer", () => {
-  const layer = (options: Partial<MtprotoTransport.Options>) =>
-    MtprotoTransport.layer({ apiId: 1, apiHash: Redacted.make("x"), ...options })
+const layer = (options: Partial<MtprotoTransport.Options>) =>
+  MtprotoTransport.layer({ apiId: 1, apiHash: Redacted.make("x"), ...options })
 
+const dc = (
+  options: Partial<MtprotoTransport.Options>,
+  store: Layer.Layer<SessionStore.SessionStore, SessionStore.SessionStoreError> = SessionStore.layerMemory
+) =>
+  MtprotoTransport.MtprotoTransport.use((client) => client.account).pipe(
+    Effect.provide(layer(options).pipe(Layer.provide(Layer.merge(NodeCrypto.layer, store)))),
+    Effect.map((account) => account.dc)
+  )
+
+describe("MtprotoTransport.layer", () => {
   it.effect("begins where the store says, or where it is told, or at the first data centre", () =>
     Effect.gen(function*() {
       const stored = Layer.effectDiscard(
         SessionStore.SessionStore.use((store) => store.setAccount({ dc: 5, userId: 1n }))
       )
         .pipe(Layer.provideMerge(SessionStore.layerMemory))
-      const dc = (
-        options: Partial<MtprotoTransport.Options>,
-        store: Layer.Layer<SessionStore.SessionStore, SessionStore.SessionStoreError> = SessionStore.layerMemory
-      ) =>
-        MtprotoTransport.MtprotoTransport.use((client) => client.account).pipe(
-          Effect.provide(layer(options).pipe(Layer.provide(Layer.merge(NodeCrypto.layer, store)))),
-          Effect.map((account) => account.dc)
-        )
       assert.strictEqual(yield* dc({}), Datacenter.first)
       assert.strictEqual(yield* dc({ dc: 4 }), 4)
       assert.strictEqual(yield* dc({ dc: 4 }, stored), 5)

@@ -25,15 +25,12 @@ const inbox = Effect.fnUntraced(function*(client: Client) {
 })
 
 /** Ann's and Bob's clients, and a secret chat between them. */
-const chat = Effect.fnUntraced(function*<E = never>(options: {
-  readonly bob?: Parameters<typeof makeClient>[0]
-  readonly bobStore?: Layer.Layer<SessionStore.SessionStore, E>
-} = {}) {
+const chat = Effect.fnUntraced(function*(bobsOptions: Parameters<typeof makeClient>[0] = {}) {
   const server = yield* TestServer.TestServer
   yield* server.createAccount({ phone: ANN, firstName: "Ann" })
   yield* server.createAccount({ phone: BOB, firstName: "Bob" })
   const ann = yield* makeClient()
-  const bob = yield* makeClient(options.bob, options.bobStore)
+  const bob = yield* makeClient(bobsOptions)
   yield* logIn(ann, ANN)
   yield* logIn(bob, BOB)
   const bobs = yield* inbox(bob)
@@ -136,19 +133,16 @@ describe("Transport.updates", () => {
       const database = SqliteClient.layer({ filename: ":memory:" })
       const sql = yield* Layer.build(database)
       const store = SessionStore.layerSql().pipe(Layer.provide(Layer.succeedContext(sql)))
-      const { ann, chatId, server } = yield* Effect.gen(function*() {
-        yield* (yield* TestServer.TestServer).createAccount({ phone: ANN, firstName: "Ann" })
-        const server = yield* TestServer.TestServer
-        yield* server.createAccount({ phone: BOB, firstName: "Bob" })
-        const ann = yield* makeClient()
-        yield* logIn(ann, ANN)
-        const chatId = yield* Effect.scoped(Effect.gen(function*() {
-          const bob = yield* makeClient({}, store)
-          yield* logIn(bob, BOB)
-          return yield* open(ann, bob, (yield* inbox(bob)).take)
-        }))
-        return { server, ann, chatId }
-      })
+      const server = yield* TestServer.TestServer
+      yield* server.createAccount({ phone: ANN, firstName: "Ann" })
+      yield* server.createAccount({ phone: BOB, firstName: "Bob" })
+      const ann = yield* makeClient()
+      yield* logIn(ann, ANN)
+      const chatId = yield* Effect.scoped(Effect.gen(function*() {
+        const bob = yield* makeClient({}, store)
+        yield* logIn(bob, BOB)
+        return yield* open(ann, bob, (yield* inbox(bob)).take)
+      }))
       const send = yield* sender(ann, chatId)
       yield* send(1, 2, 3, 4)
       // reads four and confirms the first and the third
@@ -221,7 +215,7 @@ describe("Transport.updates", () => {
   live(
     "a slow consumer: no more than its window in memory, and nothing lost",
     Effect.gen(function*() {
-      const { ann, bobs, chatId } = yield* chat({ bob: { maxUnconfirmed: 8 } })
+      const { ann, bobs, chatId } = yield* chat({ maxUnconfirmed: 8 })
       const send = yield* sender(ann, chatId)
       yield* send(...range(1, 60))
       const received: Array<number> = []

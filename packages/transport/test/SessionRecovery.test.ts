@@ -93,10 +93,10 @@ describe("Session: salts", () => {
   })
 })
 
-describe("Session: bad_msg_notification", () => {
-  const notice = (badMsgId: bigint, errorCode: number) =>
-    ({ _tag: "bad_msg_notification", badMsgId, badMsgSeqno: 0, errorCode }) as const
+const notice = (badMsgId: bigint, errorCode: number) =>
+  ({ _tag: "bad_msg_notification", badMsgId, badMsgSeqno: 0, errorCode }) as const
 
+describe("Session: bad_msg_notification", () => {
   withPeer("16, clock behind: the clock is set and the message sent again", (make) => {
     const peer = make({ skew: 1_000_000 }).attach()
     peer.query(1)

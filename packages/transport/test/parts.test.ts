@@ -74,9 +74,9 @@ describe("receivedIds", () => {
   })
 })
 
-describe("salts", () => {
-  const salt = (n: number, validSince: number, validUntil: number) => ({ salt: BigInt(n), validSince, validUntil })
+const salt = (n: number, validSince: number, validUntil: number) => ({ salt: BigInt(n), validSince, validUntil })
 
+describe("salts", () => {
   it("the youngest that is valid already, an expired one rather than none", () => {
     const salts = Salts.make([salt(2, 200, 500), salt(1, 100, 400), salt(3, 300, 600)])
     assert.deepStrictEqual([150, 250, 350, 9_999].map(salts.current), [1n, 2n, 3n, 3n])

@@ -5,6 +5,8 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 
+const LONGEST = 24 * 60 * 60_000
+
 export interface Alarm {
   /** To be called when the machine may want to be woken earlier than before. */
   readonly rearm: () => void
@@ -34,7 +36,8 @@ export const make = (options: {
           if (options.wakeAt() <= now) yield* latch.await
         } else {
           armed = at
-          const sleep = at === Infinity ? Effect.never : Effect.sleep(Math.ceil(at - now))
+          // timers of the platform cannot be longer than 24 days
+          const sleep = at === Infinity ? Effect.never : Effect.sleep(Math.min(Math.ceil(at - now), LONGEST))
           yield* Effect.raceFirst(sleep, latch.await)
         }
       }

@@ -26,7 +26,7 @@ export const make = (initial: ReadonlyArray<Salt>): Salts => {
   const add = (more: ReadonlyArray<Salt>): void => {
     const known = new Map(salts.map((salt) => [salt.salt, salt]))
     for (const salt of more) known.set(salt.salt, salt)
-    salts = [...known.values()].sort((a, b) => a.validSince - b.validSince).slice(-KEEP)
+    salts = [...known.values()].toSorted((a, b) => a.validSince - b.validSince).slice(-KEEP)
   }
   add(initial)
 
