@@ -10,7 +10,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import * as FaultyStore from "./support/FaultyStore.ts"
-import { eventually, messagesOf, type Peer, settle, start } from "./support/Peers.ts"
+import { eventually, type Peer, settle, start } from "./support/Peers.ts"
 import { Relay } from "./support/Relay.ts"
 
 const temporaryFile = Effect.acquireRelease(
@@ -175,7 +175,7 @@ describe("restart", () => {
       yield* alice.restart
       yield* eventually(() => bob.peer().events.some(({ event }) => event._tag === "ChatClosed"))
       const [request] = relay.calls("messages.discardEncryption")
-      assert.deepInclude(request, { chatId, deleteHistory: true })
+      assert.deepInclude(request as object, { chatId, deleteHistory: true })
     }))
 })
 

@@ -41,7 +41,7 @@ const two = Effect.gen(function*() {
         events.push(event)
       })
     )))
-    const run = <A, E>(effect: Effect.Effect<A, E, Context.Context.Services<typeof context>>) =>
+    const run = <A, E>(effect: Effect.Effect<A, E, Layer.Success<ReturnType<typeof layer>>>) =>
       Effect.provideContext(effect, context)
     return { chats, events, run, texts: () => textsOf(events) }
   })
