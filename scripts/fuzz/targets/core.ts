@@ -268,18 +268,20 @@ const aesCtr = (key: Uint8Array, iv: Uint8Array) => {
 /** Bytes in the place of random ones. */
 const fixed = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 37 + 11) & 255)
 
-const framingTargets = (): ReadonlyArray<Target> => {
-  const stream = (framing: Framing, tag: boolean): ReadonlyArray<Uint8Array> => {
-    const encoder = framing.encoder({ randomBytes: fixed })
-    return [4, 40, 508, 512, 2000].map((size) =>
-      concat(
-        tag ? framing.tag : new Uint8Array(0),
-        encoder.packet(fixed(size)),
-        ...framing === Full ? [] : [encoder.quickAck(0x80000001), encoder.transportError(-404)],
-        encoder.packet(fixed(size))
-      )
+/** Packets of some sizes in a framing. */
+const stream = (framing: Framing, tag: boolean): ReadonlyArray<Uint8Array> => {
+  const encoder = framing.encoder({ randomBytes: fixed })
+  return [4, 40, 508, 512, 2000].map((size) =>
+    concat(
+      tag ? framing.tag : new Uint8Array(0),
+      encoder.packet(fixed(size)),
+      ...framing === Full ? [] : [encoder.quickAck(0x80000001), encoder.transportError(-404)],
+      encoder.packet(fixed(size))
     )
-  }
+  )
+}
+
+const framingTargets = (): ReadonlyArray<Target> => {
   const framings = [Abridged, Intermediate, PaddedIntermediate, Full]
   const obfuscated = [Abridged, Intermediate, PaddedIntermediate].map((framing) => {
     const client = Connection.client({ framing, randomBytes: fixed, obfuscation: { aesCtr, dcId: 2 } })

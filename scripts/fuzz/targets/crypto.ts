@@ -1,35 +1,18 @@
 /** Everything in crypto that reads what somebody else has written. */
 import * as AuthKeyExchange from "@effect-mtproto/crypto/AuthKeyExchange"
-import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import { CryptoError } from "@effect-mtproto/crypto/CryptoError"
 import * as DiffieHellman from "@effect-mtproto/crypto/DiffieHellman"
 import * as Frame from "@effect-mtproto/crypto/Frame"
-import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
 import * as Packet from "@effect-mtproto/crypto/Packet"
 import * as RsaPad from "@effect-mtproto/crypto/RsaPad"
 import * as RsaPublicKey from "@effect-mtproto/crypto/RsaPublicKey"
 import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
 import * as TempAuthKey from "@effect-mtproto/crypto/TempAuthKey"
-import * as TestCrypto from "@effect-mtproto/crypto/TestCrypto"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import * as Scope from "effect/Scope"
 import { generateKeyPairSync } from "node:crypto"
+import { isOneOf as is, makeCrypto } from "../makeCrypto.ts"
 import { asText, pick, type Target, text } from "../Target.ts"
-
-const is = (...classes: ReadonlyArray<abstract new(...args: any) => unknown>) => (error: unknown): boolean =>
-  classes.some((c) => error instanceof c)
-
-/** Lives as long as the process. */
-const makeCrypto = (): Promise<Crypto["Service"]> =>
-  Effect.runPromise(
-    Effect.gen(function*() {
-      const scope = yield* Scope.make()
-      const context = yield* Layer.buildWithScope(NodeCrypto.layer, scope)
-      return TestCrypto.make(yield* Effect.provideContext(Crypto, context), { seed: "fuzz" })
-    })
-  )
 
 /** The plaintext of a frame. */
 const innerFrame = (payload: Uint8Array): Uint8Array => {
