@@ -27,12 +27,12 @@ export interface Fault {
   readonly after?: Deferred.Deferred<void>
 }
 
-interface Queued {
+export interface Queued {
   readonly id: number
   readonly update: Api.Update
 }
 
-interface Device {
+export interface Device {
   readonly userId: bigint
   readonly index: number
   queue: Array<Queued>
@@ -40,7 +40,7 @@ interface Device {
   qts: number
 }
 
-interface Chat {
+export interface Chat {
   readonly id: number
   readonly creator: Device
   readonly participant: bigint
