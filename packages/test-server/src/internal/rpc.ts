@@ -13,6 +13,7 @@ import { readInt } from "./bytes.ts"
 import * as CallLog from "./callLog.ts"
 import * as Failure from "./failure.ts"
 import * as Faults from "./faults.ts"
+import * as Layers from "./layers.ts"
 import type { Call, Entry } from "./methods/method.ts"
 import * as Registry from "./methods/registry.ts"
 import { type AuthKey, permanent } from "./model.ts"
@@ -160,7 +161,7 @@ const call = (
   const refused = refusal(entry, key)
   if (refused !== undefined) return failed(refused)
   const authorization = permanent(key)?.authorization
-  if (authorization !== undefined && entry.wakesUpdates && !query.withoutUpdates) session.wantsUpdates = true
+  if (authorization !== undefined && !entry.forFiles && !query.withoutUpdates) session.wantsUpdates = true
   const context: Call & { readonly authorization: typeof authorization } = {
     world,
     key,
@@ -172,7 +173,7 @@ const call = (
   try {
     const answer = entry.handle(context, request)
     if (Failure.isFailure(answer)) return failed(answer)
-    const result = entry.method.response.encode(answer)
+    const result = Layers.encodeResult(query.layer, entry.method, answer)
     return { result: compress(world, entry, result), error: undefined }
   } catch (error) {
     // an answer of the user's that does not fit its method, or a mistake of ours: no client may stop the server
@@ -189,7 +190,7 @@ const compress = (world: World.World, entry: Entry, result: Uint8Array): Uint8Ar
   if (gzip === "never") return result
   if (gzip === "always") return Service.pack(result)
   // ciphertext does not shrink, and trying costs more than sending
-  if (result.length < COMPRESS_FROM || result.length > COMPRESS_TO || !entry.wakesUpdates) return result
+  if (result.length < COMPRESS_FROM || result.length > COMPRESS_TO || entry.forFiles) return result
   const packed = Service.pack(result)
   return packed.length < result.length * 0.9 ? packed : result
 }

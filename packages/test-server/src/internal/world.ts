@@ -12,6 +12,7 @@ import { readLong, writeLong } from "./bytes.ts"
 import * as CallLog from "./callLog.ts"
 import * as Faults from "./faults.ts"
 import * as Files from "./files.ts"
+import * as Layers from "./layers.ts"
 import type { Limits } from "./limits.ts"
 import type { Account, AuthKey, Authorization, Chat } from "./model.ts"
 import * as Relay from "./relay.ts"
@@ -313,12 +314,17 @@ export const sessionsOf = function*(key: AuthKey): IterableIterator<Session.Sess
 // updates
 // -----------------------------------------------------------------------------
 
-/** Queues serialised updates on every session of a device that wants them. */
-const pushTo = (world: World, authorization: Authorization, encode: () => Uint8Array): void => {
+/** Queues updates on every session of a device that wants them, serialised once for each key. */
+const pushTo = (world: World, authorization: Authorization, updates: () => Api.Updates): void => {
+  pushToKey(world, authorization.key, updates)
+  for (const temporary of authorization.key.temporary) pushToKey(world, temporary, updates)
+}
+
+const pushToKey = (world: World, key: AuthKey, updates: () => Api.Updates): void => {
   let body: Uint8Array | undefined
-  for (const session of sessionsOf(authorization.key)) {
+  for (const session of key.sessions.values()) {
     if (!session.wantsUpdates) continue
-    body ??= encode()
+    body ??= Layers.encodeUpdates(key.layer, updates())
     Session.push(session, world.settings.rules, world.clock(), body)
     world.dirty.add(session)
     world.counters.updatesPushed++
@@ -345,15 +351,14 @@ export const sendUpdate = (world: World, to: Authorization, update: Api.Update):
   if (!to.active) return
   const ids = usersIn(update)
   const { date, seq } = UpdateBox.addUpdate(to.box, seconds(world), update, ids)
-  pushTo(world, to, () =>
-    Api.Updates.encode({
-      _tag: "updates",
-      updates: [update],
-      users: usersFor(world, to.account, ids),
-      chats: [],
-      date,
-      seq
-    }))
+  pushTo(world, to, () => ({
+    _tag: "updates",
+    updates: [update],
+    users: usersFor(world, to.account, ids),
+    chats: [],
+    date,
+    seq
+  }))
 }
 
 /** Sends a read mark. It is kept too, in place of an earlier one of the same chat: the latest says it all. */
@@ -373,7 +378,7 @@ export const deliver = (world: World, notices: ReadonlyArray<Relay.Notice>): voi
 /** Sends an update that nobody misses if it is lost. */
 export const sendShort = (world: World, to: Authorization, update: Api.Update): void => {
   if (!to.active) return
-  pushTo(world, to, () => Api.Updates.encode({ _tag: "updateShort", update, date: seconds(world) }))
+  pushTo(world, to, () => ({ _tag: "updateShort", update, date: seconds(world) }))
 }
 
 /** Whether another encrypted message can be queued for a device. */
@@ -385,15 +390,14 @@ export const sendMessage = (world: World, to: Authorization, message: Api.Encryp
   const qts = UpdateBox.addMessage(to.box, message)
   world.counters.messagesRelayed++
   if (Faults.takeUnpushed(world.faults, to.account.phone)) return
-  pushTo(world, to, () =>
-    Api.Updates.encode({
-      _tag: "updates",
-      updates: [{ _tag: "updateNewEncryptedMessage", message, qts }],
-      users: [],
-      chats: [],
-      date: UpdateBox.state(to.box, seconds(world)).date,
-      seq: 0
-    }))
+  pushTo(world, to, () => ({
+    _tag: "updates",
+    updates: [{ _tag: "updateNewEncryptedMessage", message, qts }],
+    users: [],
+    chats: [],
+    date: UpdateBox.state(to.box, seconds(world)).date,
+    seq: 0
+  }))
 }
 
 /** Forgets chats that ended, oldest first, while there are too many. False if there is no room. */

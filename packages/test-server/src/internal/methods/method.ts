@@ -32,8 +32,8 @@ export type Access = "anyone" | "user" | "person"
 export interface Entry {
   readonly method: Api.AnyMethod
   readonly access: Access
-  /** Whether a call makes its session one that updates are sent to. */
-  readonly wakesUpdates: boolean
+  /** Whether it belongs to files: those are moved over sessions that want no updates, and do not shrink. */
+  readonly forFiles: boolean
   readonly handle: (call: any, request: any) => unknown
 }
 
@@ -42,28 +42,28 @@ type Handler<C, M extends Api.AnyMethod> = (call: C, request: Api.Params<M>) => 
 export const anyone = <M extends Api.AnyMethod>(method: M, handle: Handler<Call, M>): Entry => ({
   method,
   access: "anyone",
-  wakesUpdates: false,
+  forFiles: false,
   handle
 })
 
 export const user = <M extends Api.AnyMethod>(method: M, handle: Handler<UserCall, M>): Entry => ({
   method,
   access: "user",
-  wakesUpdates: true,
+  forFiles: false,
   handle
 })
 
 export const person = <M extends Api.AnyMethod>(method: M, handle: Handler<UserCall, M>): Entry => ({
   method,
   access: "person",
-  wakesUpdates: true,
+  forFiles: false,
   handle
 })
 
-/** A method for files, which run on connections that want no updates. */
+/** A method for files. */
 export const file = <M extends Api.AnyMethod>(method: M, handle: Handler<UserCall, M>): Entry => ({
   method,
   access: "user",
-  wakesUpdates: false,
+  forFiles: true,
   handle
 })
