@@ -1,5 +1,5 @@
 import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
-import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
+import type * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import { layerMemory } from "@effect-mtproto/secret-chats/SecretChatStore"
 import { sendEncrypted, sendEncryptedStream } from "@effect-mtproto/secret-chats/sendEncrypted"
 import { sendEncryptedService, sendEncryptedServiceStream } from "@effect-mtproto/secret-chats/sendEncryptedService"
