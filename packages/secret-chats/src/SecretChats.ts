@@ -394,18 +394,14 @@ const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
     request: Effect.fn("SecretChats.request")((user) => here(Chats.request(user))),
     accept: Effect.fn("SecretChats.accept")((peer) => here(Chats.accept(peer))),
     decline: Effect.fn("SecretChats.decline")((peer) => here(Chats.discard(peer, false))),
-    discard: Effect.fn("SecretChats.discard")((peer, options) =>
-      here(Chats.discard(peer, options?.deleteHistory === true))
-    ),
+    discard: Effect.fn("SecretChats.discard")((peer, how) => here(Chats.discard(peer, how?.deleteHistory === true))),
     forget: Effect.fn("SecretChats.forget")((peer) => here(Chats.forget(peer))),
     awaitReady: Effect.fn("SecretChats.awaitReady")((peer) => here(Chats.awaitReady(peer))),
     list: here(Chats.list),
     get: Effect.fn("SecretChats.get")((peer) => here(Chats.get(peer))),
     keyPicture: Effect.fn("SecretChats.keyPicture")((peer) => here(Chats.keyPicture(peer))),
     send: Effect.fn("SecretChats.send")(send),
-    sendText: Effect.fn("SecretChats.sendText")((peer, text, options) =>
-      send(peer, DecryptedMessage.message(text, options))
-    ),
+    sendText: Effect.fn("SecretChats.sendText")((peer, text, more) => send(peer, DecryptedMessage.message(text, more))),
     setTtl: Effect.fn("SecretChats.setTtl")((peer, seconds) => send(peer, DecryptedMessage.setMessageTtl(seconds))),
     readMessages: Effect.fn("SecretChats.readMessages")((peer, ids) => send(peer, DecryptedMessage.readMessages(ids))),
     deleteMessages: Effect.fn("SecretChats.deleteMessages")((peer, ids) =>

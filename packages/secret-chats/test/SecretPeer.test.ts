@@ -1,7 +1,6 @@
 import type * as Api from "@effect-mtproto/core/Api"
 import * as SecretPeer from "@effect-mtproto/secret-chats/SecretPeer"
 import { assert, describe, it } from "@effect/vitest"
-import { assertSuccess } from "@effect/vitest/utils"
 import { Arbitrary, Result, Schema } from "effect"
 
 const id = -147286699
@@ -48,7 +47,7 @@ const forms: ReadonlyArray<readonly [string, SecretPeer.SecretPeer]> = [
 
 describe("SecretPeer", () => {
   it.each(forms)("%s", (_, form) => {
-    assertSuccess(SecretPeer.chatId(form), id)
+    assert.deepStrictEqual(SecretPeer.chatId(form), Result.succeed(id))
   })
 
   const unknown: ReadonlyArray<unknown> = [

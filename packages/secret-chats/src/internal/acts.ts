@@ -178,7 +178,7 @@ const inputOf = (
   act: Act
 ): Effect.Effect<Input | undefined, Refused | CryptoError | TransportError | StoreError, Services> => {
   const { chatId } = actor
-  const peer = Effect.map(
+  const here = Effect.map(
     stateOf(engine, perform, actor),
     ({ accessHash }): Api.InputEncryptedChat => ({ _tag: "inputEncryptedChat", chatId, accessHash })
   )
@@ -197,7 +197,7 @@ const inputOf = (
         answered
       )
     case "AcceptEncryption":
-      return Effect.flatMap(peer, (peer) =>
+      return Effect.flatMap(here, (peer) =>
         Effect.map(
           ask(invoke(Api.messages.acceptEncryption({ peer, gB: act.publicValue, keyFingerprint: act.fingerprint }))),
           answered
@@ -208,7 +208,7 @@ const inputOf = (
         { _tag: "DiscardDone" } as const
       )
     case "ReadHistory":
-      return Effect.flatMap(peer, (peer) =>
+      return Effect.flatMap(here, (peer) =>
         Effect.as(
           Effect.ignore(invoke(Api.messages.readEncryptedHistory({ peer, maxDate: act.maxDate }))),
           undefined

@@ -46,9 +46,12 @@ const decoded = (engine: Engine, row: EventRow): Result.Result<Delivered, StoreE
 export const stream = (engine: Engine): Stream.Stream<Delivered, StoreError> =>
   Stream.scoped(Stream.fromPull(Effect.gen(function*() {
     let after = 0n
+    /** Something was committed since the last reading, or that one did not reach the end. */
+    let isFresh = true
     let signal = Deferred.makeUnsafe<void>()
     let typing: Array<Delivered> = []
     const ring = () => {
+      isFresh = true
       Deferred.doneUnsafe(signal, Effect.void)
     }
     const subscriber = {
@@ -62,23 +65,25 @@ export const stream = (engine: Engine): Stream.Stream<Delivered, StoreError> =>
     yield* Effect.addFinalizer(() => Effect.sync(() => engine.subscribers.delete(subscriber)))
 
     const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Delivered>, StoreError> = Effect.suspend(() => {
+      if (!isFresh) return Effect.andThen(Deferred.await(signal), pull)
       // What is committed after this line rings again.
+      isFresh = false
       signal = Deferred.makeUnsafe<void>()
       return Effect.flatMap(engine.store.events({ after, limit: page }), (rows) => {
         const found: Array<Delivered> = typing
         typing = []
+        isFresh ||= rows.length === page
         for (const row of rows) {
           const event = decoded(engine, row)
           if (Result.isFailure(event)) {
             // Those before it first; it comes again at their end.
-            if (Arr.isArrayNonEmpty(found)) return Effect.succeed(found)
-            return Effect.fail(event.failure)
+            isFresh = true
+            return Arr.isArrayNonEmpty(found) ? Effect.succeed(found) : Effect.fail(event.failure)
           }
           found.push(event.success)
           after = row.id
         }
-        if (Arr.isArrayNonEmpty(found)) return Effect.succeed(found)
-        return Effect.andThen(Deferred.await(signal), pull)
+        return Arr.isArrayNonEmpty(found) ? Effect.succeed(found) : pull
       })
     })
     return pull

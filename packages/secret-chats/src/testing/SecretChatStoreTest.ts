@@ -70,6 +70,22 @@ const history = (position: number, overrides: Partial<MessageRow> = {}): Change 
 
 const event = (value: number): Change => ({ _tag: "AppendEvent", data: bytes(value) })
 
+const put = (index: number, value: number): Change => ({ _tag: "PutPending", index, data: bytes(value) })
+
+const timer = (randomId: bigint, overrides: Partial<TimerRow> = {}): Change => ({
+  _tag: "PutTimer",
+  timer: { outgoing: false, randomId, ttl: 10, startsOn: "view", date: 100, ...overrides }
+})
+
+const set = (state: MessageRow["state"], more: { date?: number; failure?: string } = {}): Change => ({
+  _tag: "SetMessageState",
+  randomId: 1n,
+  state,
+  ...more
+})
+
+const positionsOf = (rows: ReadonlyArray<MessageRow>): ReadonlyArray<number> => rows.map((m) => m.position)
+
 /** Rows of SQL drivers may be views of another kind of array. */
 const plain = (data: Uint8Array): ReadonlyArray<number> => [...data]
 
@@ -405,7 +421,6 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
       Effect.gen(function*() {
         const store = yield* SecretChatStore
         const chatId = freshChat()
-        const put = (index: number, value: number): Change => ({ _tag: "PutPending", index, data: bytes(value) })
         yield* store.commit(write(chatId, 0, put(5, 1), put(3, 2), put(4, 3), put(3, 4)))
         yield* store.commit(write(chatId, 1, { _tag: "DropPending", index: 4 }, { _tag: "DropPending", index: 99 }))
         const { pending } = Option.getOrThrow(yield* store.load(chatId))
@@ -471,16 +486,18 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
           const store = yield* SecretChatStore
           const chatId = freshChat()
           yield* store.commit(write(chatId, 0, ...Arr.makeBy(5, (i) => history(10 * (i + 1)))))
-          const of = (rows: ReadonlyArray<MessageRow>) => rows.map((m) => m.position)
-          assert.deepStrictEqual(of(yield* store.messages({ chatId })), [50, 40, 30, 20, 10])
-          assert.deepStrictEqual(of(yield* store.messages({ chatId, limit: 2 })), [50, 40])
-          assert.deepStrictEqual(of(yield* store.messages({ chatId, before: 40, limit: 2 })), [30, 20])
-          assert.deepStrictEqual(of(yield* store.messages({ chatId, after: 20, order: "oldest-first", limit: 2 })), [
-            30,
-            40
-          ])
-          assert.deepStrictEqual(of(yield* store.messages({ chatId, after: 10, before: 40 })), [30, 20])
-          assert.deepStrictEqual(of(yield* store.messages({ chatId, limit: 0 })), [])
+          assert.deepStrictEqual(positionsOf(yield* store.messages({ chatId })), [50, 40, 30, 20, 10])
+          assert.deepStrictEqual(positionsOf(yield* store.messages({ chatId, limit: 2 })), [50, 40])
+          assert.deepStrictEqual(positionsOf(yield* store.messages({ chatId, before: 40, limit: 2 })), [30, 20])
+          assert.deepStrictEqual(
+            positionsOf(yield* store.messages({ chatId, after: 20, order: "oldest-first", limit: 2 })),
+            [
+              30,
+              40
+            ]
+          )
+          assert.deepStrictEqual(positionsOf(yield* store.messages({ chatId, after: 10, before: 40 })), [30, 20])
+          assert.deepStrictEqual(positionsOf(yield* store.messages({ chatId, limit: 0 })), [])
         })
       )
 
@@ -534,12 +551,6 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
         Effect.gen(function*() {
           const store = yield* SecretChatStore
           const chatId = freshChat()
-          const set = (state: MessageRow["state"], more: { date?: number; failure?: string } = {}): Change => ({
-            _tag: "SetMessageState",
-            randomId: 1n,
-            state,
-            ...more
-          })
           const message = Effect.map(store.message(chatId, 1n), Option.getOrThrow)
           yield* store.commit(write(chatId, 0, history(1)))
           yield* store.commit(write(chatId, 1, set("delivered"), set("sent", { date: 77 })))
@@ -615,10 +626,6 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
     })
 
     describe("timers", () => {
-      const timer = (randomId: bigint, overrides: Partial<TimerRow> = {}): Change => ({
-        _tag: "PutTimer",
-        timer: { outgoing: false, randomId, ttl: 10, startsOn: "view", date: 100, ...overrides }
-      })
       // Far in the past, so that timers of other tests do not mix in.
       const past = -2_000_000
       const due = Effect.fnUntraced(function*(chatId: number, now: number) {
