@@ -34,11 +34,12 @@ const LINGER = 5000
 const MAX_KEEP_ALIVE = 86_400
 
 /** A socket as a link of the engine. */
-const accept = (options: Options, socket: Socket): void => {
+const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket): void => {
   const { engine } = options
   const { world } = engine
   world.counters.connectionsOpened++
-  if (engine.links.size >= world.limits.connections) {
+  // connections that are only being closed count too
+  if (sockets.size > world.limits.connections) {
     world.counters.connectionsClosed++
     socket.destroy()
     return
@@ -92,7 +93,7 @@ const accept = (options: Options, socket: Socket): void => {
       // read on: closing with unread bytes would reset the connection, and what was sent would be lost
       socket.end()
       socket.resume()
-      socket.setTimeout(LINGER, () => socket.destroy())
+      socket.once("close", engine.runtime.after(LINGER, () => socket.destroy()))
     },
     destroy: () => {
       shut()
@@ -204,7 +205,7 @@ const open = (options: Options): Effect.Effect<Listening, Error> =>
     const server = createServer({ noDelay: true }, (socket) => {
       sockets.add(socket)
       socket.once("close", () => sockets.delete(socket))
-      accept(options, socket)
+      accept(options, sockets, socket)
     })
     server.once("error", (error) => resume(Effect.fail(error)))
     server.listen({ host: options.host, port: options.port }, () => resume(Effect.succeed({ server, sockets })))
