@@ -14,20 +14,16 @@ import { isTlError } from "@effect-mtproto/core/TlError"
 import { TlReader } from "@effect-mtproto/core/TlReader"
 import * as AuthKeyExchange from "@effect-mtproto/crypto/AuthKeyExchange"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
-import * as DiffieHellman from "@effect-mtproto/crypto/DiffieHellman"
 import type { AesKey } from "@effect-mtproto/crypto/MessageKey"
 import type { SharedKey } from "@effect-mtproto/crypto/SharedKey"
 import * as Result from "effect/Result"
-import { equals, fromBigInt, toBigInt, toHex } from "./bytes.ts"
+import { equals, fromBigInt, toHex } from "./bytes.ts"
 import type { HandshakeFault } from "./faults.ts"
+import { GENERATOR, isPublicValue, PRIME } from "./group.ts"
 
 /** How long an exchange is kept, in seconds. */
 export const LIFETIME = 600
 
-const GENERATOR = 3
-const PRIME = DiffieHellman.wellKnownPrime()
-const MARGIN = 1n << 1984n
-const GREATEST = toBigInt(PRIME) - MARGIN
 /** The longest life of a temporary key, in seconds. */
 const MAX_EXPIRES_IN = 7 * 86_400
 
@@ -163,13 +159,6 @@ export const readInner = (
   const expiresIn = "expiresIn" in inner ? inner.expiresIn : undefined
   if (expiresIn !== undefined && (expiresIn <= 0 || expiresIn > MAX_EXPIRES_IN)) return "refused"
   return { newNonce: inner.newNonce, expiresIn }
-}
-
-/** Whether a public value is in the range that both sides have to check. */
-export const isPublicValue = (bytes: Uint8Array): boolean => {
-  if (bytes.length > PRIME.length) return false
-  const value = toBigInt(bytes)
-  return value >= MARGIN && value <= GREATEST
 }
 
 /** The exponentiation that makes the server's public value. */

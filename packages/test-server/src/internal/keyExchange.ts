@@ -11,6 +11,7 @@ import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
 import * as Effect from "effect/Effect"
 import { equals } from "./bytes.ts"
 import * as Faults from "./faults.ts"
+import { isPublicValue } from "./group.ts"
 import * as Handshake from "./handshake.ts"
 import * as World from "./world.ts"
 
@@ -152,7 +153,7 @@ const keyPair = Effect.fnUntraced(function*(world: World.World) {
     const gA = yield* world.crypto.modPow(base, exponent, modulus).pipe(
       Effect.catch(() => Effect.succeed(new Uint8Array(0)))
     )
-    if (Handshake.isPublicValue(gA)) return { secret, gA }
+    if (isPublicValue(gA)) return { secret, gA }
   }
   return undefined
 })

@@ -3,9 +3,12 @@
  * temporary keys (core.telegram.org/api/auth, .../api/pfs).
  */
 import * as Api from "@effect-mtproto/core/Api"
+import * as MtprotoApi from "@effect-mtproto/core/MtprotoApi"
+import * as TlCodec from "@effect-mtproto/core/TlCodec"
 import * as MessageKey from "@effect-mtproto/crypto/MessageKey"
 import { readInt, readLong, toHex } from "../bytes.ts"
 import * as Failure from "../failure.ts"
+import { readObject } from "../handshake.ts"
 import { type AuthKey, permanent } from "../model.ts"
 import * as World from "../world.ts"
 import { anyone, type Call, type Entry, user } from "./method.ts"
@@ -68,7 +71,7 @@ const signIn = (
 // temporary keys
 // -----------------------------------------------------------------------------
 
-const BIND_INNER = 0x75a3f765 | 0
+const innerCodec = TlCodec.make(MtprotoApi.bind_auth_key_inner)
 const BIND_INNER_LENGTH = 40
 const BIND_HEADER = 32
 const BIND_ENCRYPTED = 104
@@ -84,17 +87,8 @@ const openBinding = (call: Call, key: AuthKey, blob: Uint8Array) => {
   const aes = MessageKey.deriveV1(crypto, key.key.bytes, messageKey, 0)
   const plain = crypto.aesIgeDecrypt(blob.subarray(24), aes.key, aes.iv).subarray(0, BIND_HEADER + BIND_INNER_LENGTH)
   if (!crypto.constantTimeEqual(MessageKey.computeV1(crypto, plain), messageKey)) return undefined
-  if (readInt(plain, 28) !== BIND_INNER_LENGTH || readInt(plain, BIND_HEADER) !== BIND_INNER) return undefined
-  const at = BIND_HEADER + 4
-  return {
-    msgId: readLong(plain, 16),
-    seqNo: readInt(plain, 24),
-    nonce: readLong(plain, at),
-    temporaryKeyId: readLong(plain, at + 8),
-    permanentKeyId: readLong(plain, at + 16),
-    sessionId: readLong(plain, at + 24),
-    expiresAt: readInt(plain, at + 32)
-  }
+  const inner = readInt(plain, 28) === BIND_INNER_LENGTH ? readObject(innerCodec, plain.slice(BIND_HEADER)) : undefined
+  return inner === undefined ? undefined : { ...inner, msgId: readLong(plain, 16), seqNo: readInt(plain, 24) }
 }
 
 const bind = (call: Call, request: Api.Params<typeof Api.auth.bindTempAuthKey>): boolean | Failure.RpcFailure => {
@@ -106,8 +100,8 @@ const bind = (call: Call, request: Api.Params<typeof Api.auth.bindTempAuthKey>):
   const inner = openBinding(call, owner, request.encryptedMessage)
   if (
     inner === undefined || inner.msgId !== call.msgId || inner.seqNo !== 0 || inner.nonce !== request.nonce ||
-    inner.temporaryKeyId !== key.key.id || inner.permanentKeyId !== owner.key.id ||
-    inner.sessionId !== call.session.id || inner.expiresAt !== request.expiresAt
+    inner.tempAuthKeyId !== key.key.id || inner.permAuthKeyId !== owner.key.id ||
+    inner.tempSessionId !== call.session.id || inner.expiresAt !== request.expiresAt
   ) return Failure.badRequest("ENCRYPTED_MESSAGE_INVALID")
   // the client reckons the end from the moment it asked, the server from the moment it agreed
   if (request.expiresAt <= call.now || request.expiresAt > key.expiresAt + 60) {

@@ -3,10 +3,10 @@
  * those of `relay.ts`; here they meet accounts, files and the network.
  */
 import * as Api from "@effect-mtproto/core/Api"
-import * as DiffieHellman from "@effect-mtproto/crypto/DiffieHellman"
-import { equals, toBigInt } from "../bytes.ts"
+import { equals } from "../bytes.ts"
 import * as Failure from "../failure.ts"
 import * as Files from "../files.ts"
+import { GENERATOR, isPublicValue, PRIME } from "../group.ts"
 import type { StoredFile } from "../model.ts"
 import * as Relay from "../relay.ts"
 import * as UpdateBox from "../updateBox.ts"
@@ -15,17 +15,6 @@ import { type Entry, person, type UserCall } from "./method.ts"
 
 const DH_VERSION = 1
 const MAX_RANDOM = 1024
-const PRIME = DiffieHellman.wellKnownPrime()
-const GENERATOR = 3
-const MARGIN = 1n << 1984n
-const GREATEST = toBigInt(PRIME) - MARGIN
-
-/** Whether a public value is in the range that both sides have to check. */
-const isPublicValue = (bytes: Uint8Array): boolean => {
-  if (bytes.length > PRIME.length) return false
-  const value = toBigInt(bytes)
-  return value >= MARGIN && value <= GREATEST
-}
 
 const requestEncryption = (
   call: UserCall,
