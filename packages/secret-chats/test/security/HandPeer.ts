@@ -1,0 +1,283 @@
+/**
+ * The other side of a chat, driven by hand: it owns the keys, keeps no rule of its own, and so can break every one.
+ *
+ * It shares nothing with the protocol core: it numbers, serialises and encrypts by itself.
+ */
+import * as Api from "@effect-mtproto/core/Api"
+import type * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
+import * as SecretApi from "@effect-mtproto/core/SecretApi"
+import * as TlCodec from "@effect-mtproto/core/TlCodec"
+import { Crypto } from "@effect-mtproto/crypto/Crypto"
+import * as DiffieHellman from "@effect-mtproto/crypto/DiffieHellman"
+import * as Frame from "@effect-mtproto/crypto/Frame"
+import * as MessageKey from "@effect-mtproto/crypto/MessageKey"
+import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
+import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
+import type { SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
+import { Transport } from "@effect-mtproto/transport/Transport"
+import { Context, Effect, Layer, Result, type Scope } from "effect"
+import { eventually, type Peer, settle, start } from "../support/Peers.ts"
+import { Relay } from "../support/Relay.ts"
+
+export type Role = "creator" | "acceptor"
+export const roles: ReadonlyArray<Role> = ["creator", "acceptor"]
+
+const encodeLayer = TlCodec.encode(SecretApi.DecryptedMessageLayer)
+const decodeLayer = TlCodec.decode(SecretApi.DecryptedMessageLayer)
+
+type Device = ReturnType<Relay["device"]>
+
+/** What the other side said, in the order of its numbers as they came. */
+export type Heard = ReturnType<typeof decodeLayer>
+
+export interface Numbers {
+  readonly layer?: number
+  /** Messages of the other side that are acknowledged. */
+  readonly inIndex?: number
+  readonly outIndex?: number
+  readonly inSeqNo?: number
+  readonly outSeqNo?: number
+  readonly randomBytes?: number
+}
+
+let nextRandomId = 1000n
+
+export const text = (message: string, randomId = ++nextRandomId): SecretApi.DecryptedMessage => ({
+  _tag: "decryptedMessage",
+  randomId,
+  ttl: 0,
+  message
+})
+
+export const service = (
+  action: DecryptedMessage.DecryptedMessageService["action"],
+  randomId = ++nextRandomId
+): SecretApi.DecryptedMessage => ({ _tag: "decryptedMessageService", randomId, action })
+
+export class HandPeer {
+  readonly crypto: Crypto["Service"]
+  readonly relay: Relay
+  /** Its own queue at the server. */
+  readonly device: Device
+  /** Of the program under test. */
+  readonly target: Device
+  readonly chatId: number
+  /** Of this side. */
+  readonly role: Role
+  key: SharedKey.SharedKey
+  /** Every key that it ever had, to read with. */
+  readonly keys: Array<SharedKey.SharedKey>
+  /** Number of the next message. */
+  out = 0
+
+  constructor(options: Pick<HandPeer, "crypto" | "relay" | "device" | "target" | "chatId" | "role" | "key">) {
+    this.crypto = options.crypto
+    this.relay = options.relay
+    this.device = options.device
+    this.target = options.target
+    this.chatId = options.chatId
+    this.role = options.role
+    this.key = options.key
+    this.keys = [options.key]
+  }
+
+  /** 0 if this side created the chat. */
+  get x(): 0 | 8 {
+    return this.role === "creator" ? 0 : 8
+  }
+
+  /** The TL bytes inside a frame. */
+  payload(message: SecretApi.DecryptedMessage, numbers: Numbers = {}): Uint8Array {
+    const parity = this.role === "creator" ? 0 : 1
+    return encodeLayer({
+      _tag: "decryptedMessageLayer",
+      randomBytes: new Uint8Array(numbers.randomBytes ?? 31).fill(7),
+      layer: numbers.layer ?? 144,
+      inSeqNo: numbers.inSeqNo ?? 2 * (numbers.inIndex ?? this.heard().length) + parity,
+      outSeqNo: numbers.outSeqNo ?? 2 * (numbers.outIndex ?? this.out) + 1 - parity,
+      message
+    }).slice()
+  }
+
+  /** A frame around any bytes; the padding, the direction and the version may be wrong. */
+  seal(
+    payload: Uint8Array,
+    options: {
+      readonly padding?: number
+      readonly x?: 0 | 8
+      readonly key?: SharedKey.SharedKey
+      readonly version?: 1 | 2
+      /** What stands where the length belongs. */
+      readonly length?: number
+    } = {}
+  ): Uint8Array {
+    const { crypto } = this
+    const key = options.key ?? this.key
+    const x = options.x ?? this.x
+    const length = 4 + payload.length
+    const least = options.version === 1 ? 0 : 12
+    const padding = options.padding ?? least + ((16 - ((length + least) & 15)) & 15)
+    const plaintext = new Uint8Array(length + padding)
+    new DataView(plaintext.buffer).setInt32(0, options.length ?? payload.length, true)
+    plaintext.set(payload, 4)
+    plaintext.set(crypto.randomBytes(padding), length)
+    const frame = new Uint8Array(24 + plaintext.length)
+    new DataView(frame.buffer).setBigInt64(0, key.id, true)
+    if (options.version === 1) {
+      const messageKey = MessageKey.computeV1(crypto, plaintext.subarray(0, length))
+      const aes = MessageKey.deriveV1(crypto, key.bytes, messageKey, 0)
+      frame.set(messageKey, 8)
+      frame.set(crypto.aesIgeEncrypt(plaintext, aes.key, aes.iv), 24)
+      return frame
+    }
+    const messageKey = MessageKey.compute(crypto, key.bytes, plaintext, x)
+    const aes = MessageKey.derive(crypto, key.bytes, messageKey, x)
+    frame.set(messageKey, 8)
+    frame.set(crypto.aesIgeEncrypt(plaintext, aes.key, aes.iv), 24)
+    return frame
+  }
+
+  /** Puts a frame into the queue of the program under test. */
+  push(frame: Uint8Array, randomId = 1n): void {
+    this.relay.inject(this.target, this.chatId, frame, randomId)
+  }
+
+  /** Sends the next message as it should be, or with numbers that are wrong. */
+  send(message: SecretApi.DecryptedMessage, numbers: Numbers = {}): void {
+    const payload = this.payload(message, numbers)
+    if (numbers.outIndex === undefined && numbers.outSeqNo === undefined) this.out++
+    this.push(this.seal(payload), "randomId" in message ? message.randomId : 1n)
+  }
+
+  /** Everything that the other side has sent, each number once. */
+  heard(): ReadonlyArray<Heard> {
+    const found = new Map<number, Heard>()
+    for (const { update } of this.device.queue) {
+      if (update._tag !== "updateNewEncryptedMessage") continue
+      const opened = Frame.open(this.crypto, {
+        keys: this.keys,
+        fromCreator: this.role !== "creator",
+        frame: update.message.bytes
+      })
+      if (Result.isFailure(opened)) continue
+      const heard = decodeLayer(opened.success.payload)
+      found.set(heard.outSeqNo, heard)
+    }
+    return [...found.values()]
+  }
+
+  /** Actions that the other side has sent, without their prefix. */
+  actions(): ReadonlyArray<string> {
+    return this.heard().flatMap(({ message }) =>
+      "action" in message ? [message.action._tag.replace("decryptedMessageAction", "")] : []
+    )
+  }
+
+  /** The last action of this kind that the other side has sent. */
+  lastAction<Tag extends SecretApi.DecryptedMessageAction["_tag"]>(
+    tag: Tag
+  ): Extract<SecretApi.DecryptedMessageAction, { readonly _tag: Tag }> | undefined {
+    return this.heard().flatMap(({ message }) =>
+      "action" in message && message.action._tag === tag ? [message.action] : []
+    )
+      .at(-1) as any
+  }
+
+  /** An exponent and its public value. */
+  generate(): Effect.Effect<{ readonly secret: Uint8Array; readonly publicValue: Uint8Array }> {
+    const secret = this.crypto.randomBytes(256)
+    return Effect.map(
+      Effect.orDie(this.crypto.modPow(Uint8Array.of(3), secret, DiffieHellman.wellKnownPrime())),
+      (publicValue) => ({ secret, publicValue })
+    )
+  }
+
+  agree(secret: Uint8Array, peerValue: Uint8Array): Effect.Effect<SharedKey.SharedKey> {
+    return Effect.map(
+      Effect.orDie(this.crypto.modPow(peerValue, secret, DiffieHellman.wellKnownPrime())),
+      (bytes) => SharedKey.make(this.crypto, bytes)
+    )
+  }
+}
+
+export interface Scene {
+  readonly relay: Relay
+  /** The program under test. */
+  readonly peer: Peer
+  readonly hand: HandPeer
+  readonly chatId: number
+  readonly target: Device
+}
+
+/**
+ * A chat between the program under test, in the given role, and a peer that is driven by hand. The program has said which
+ * layer it speaks; the peer has said nothing.
+ */
+export const scene = Effect.fnUntraced(function*(
+  role: Role,
+  options: { readonly store?: Layer.Layer<SecretChatStore, any> } = {}
+): Effect.fn.Return<Scene, any, Scope.Scope> {
+  const crypto = Context.get(yield* Layer.build(NodeCrypto.layer), Crypto)
+  const relay = new Relay()
+  const target = relay.device(1n)
+  const device = relay.device(2n)
+  const transport = Context.get(yield* Layer.build(Layer.fresh(relay.connect(device))), Transport)
+  const peer = yield* start(relay, target, { accept: "allow", ...options })
+  const p = DiffieHellman.wellKnownPrime()
+  const secret = crypto.randomBytes(256)
+  const own = yield* crypto.modPow(Uint8Array.of(3), secret, p)
+  const agree = Effect.fnUntraced(function*(value: Uint8Array) {
+    return SharedKey.make(crypto, yield* crypto.modPow(value, secret, p))
+  })
+  const hand = (chatId: number, key: SharedKey.SharedKey) =>
+    new HandPeer({
+      crypto,
+      relay,
+      device,
+      target,
+      chatId,
+      role: role === "creator" ? "acceptor" : "creator",
+      key
+    })
+
+  const chatOf = <Tag extends string>(tag: Tag) =>
+    device.queue.flatMap(({ update }) =>
+      update._tag === "updateEncryption" && update.chat._tag === tag ? [update.chat as any] : []
+    ).at(-1)
+
+  let made: HandPeer
+  if (role === "creator") {
+    const { chatId } = yield* peer.chats.request({ userId: 2n, accessHash: 22n })
+    yield* eventually(() => chatOf("encryptedChatRequested") !== undefined, "the request")
+    const asked = chatOf("encryptedChatRequested")
+    const key = yield* agree(asked.gA)
+    yield* transport.invoke(Api.messages.acceptEncryption({
+      peer: { _tag: "inputEncryptedChat", chatId, accessHash: asked.accessHash },
+      gB: own,
+      keyFingerprint: key.id
+    }))
+    made = hand(chatId, key)
+  } else {
+    const chatId = 0x51ab
+    yield* transport.invoke(Api.messages.requestEncryption({
+      userId: { _tag: "inputUser", userId: 1n, accessHash: 0n },
+      randomId: chatId,
+      gA: own
+    }))
+    yield* eventually(() => chatOf("encryptedChat") !== undefined, "the acceptance")
+    made = hand(chatId, yield* agree(chatOf("encryptedChat").gAOrB))
+  }
+  yield* peer.chats.awaitReady(made.chatId)
+  yield* eventually(() => made.heard().length === 1, "the layer")
+  // That the server has taken it is stored a moment later.
+  while ((yield* peer.store.outboxUnsent({ chatId: made.chatId, limit: 1 })).length > 0) yield* settle
+  yield* settle
+  return { relay, peer, hand: made, chatId: made.chatId, target }
+})
+
+/** Everything that was pushed has been taken in. */
+export const drained = ({ target }: Scene): Effect.Effect<void> =>
+  Effect.andThen(eventually(() => target.queue.length === 0, "everything taken in"), settle)
+
+export const texts = ({ peer }: Scene): ReadonlyArray<string> =>
+  peer.events.flatMap(({ event }) => event._tag === "NewMessage" ? [event.message.message] : [])
