@@ -72,8 +72,9 @@ for (const name of suites) {
 }
 
 const all = [...results.values()].flat()
-const missed = all.filter((row) => row.met === false)
-print(`\n${all.filter((row) => row.met === true).length} goals met, ${missed.length} missed`)
+const fresh = all.filter(({ suite }) => wanted.length === 0 || wanted.includes(suite))
+const missed = fresh.filter((row) => row.met === false)
+print(`\n${fresh.filter((row) => row.met === true).length} goals met, ${missed.length} missed`)
 for (const row of missed) print(`missed: ${row.name}, against ${row.peerName}: ${row.ratio} instead of ${row.goal}`)
 
 if (!values["no-write"]) {

@@ -20,9 +20,9 @@ const MET = "#3b7ddd"
 const MISSED = "#c0392b"
 const NO_GOAL = "#a9b8cc"
 
-/** Only rows that compare with a peer of one's own kind: a budget is no peer. */
+/** Only rows that compare with a peer of one's own kind: neither a budget nor a part of ours is one. */
 const shown = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> =>
-  rows.filter((row) => !row.peerName.startsWith("a budget"))
+  rows.filter(({ peerName }) => !peerName.startsWith("a budget") && !peerName.endsWith(" alone"))
 
 export const render = (rows: ReadonlyArray<Row>, subtitle: string): string => {
   const bars = shown(rows).toReversed()
@@ -37,26 +37,30 @@ export const render = (rows: ReadonlyArray<Row>, subtitle: string): string => {
     backgroundColor: "#ffffff",
     title: { text: "How many times as fast as the peer (logarithmic)", subtext: subtitle, left: 12, top: 8 },
     legend: { right: 16, top: 12, data: ["ratio", "goal"] },
-    grid: { left: 12, right: 60, top: 78, bottom: 30, containLabel: true },
+    grid: { left: 530, right: 60, top: 78, bottom: 40 },
     xAxis: { type: "log", logBase: 2, min: 0.25, axisLabel: { formatter: "{value}×" } },
-    yAxis: {
-      type: "category",
-      data: bars.map((row) => `${row.name}  ⁄  ${row.peerName}`),
-      axisLabel: { fontSize: 10, interval: 0 },
-      axisTick: { show: false }
-    },
+    yAxis: [
+      {
+        type: "category",
+        data: bars.map((row) => `${row.name}  ⁄  ${row.peerName}`),
+        axisLabel: { fontSize: 10, interval: 0 },
+        axisTick: { show: false }
+      },
+      {
+        type: "category",
+        position: "right",
+        data: bars.map((row) => `${Number(row.ratio.toPrecision(3))}×`),
+        axisLabel: { fontSize: 10, interval: 0 },
+        axisLine: { show: false },
+        axisTick: { show: false }
+      }
+    ],
     series: [
       {
         name: "ratio",
         type: "bar",
         barWidth: 12,
         itemStyle: { color: MET },
-        label: {
-          show: true,
-          position: "right",
-          fontSize: 10,
-          formatter: (point: { readonly value?: unknown }) => `${Number(Number(point.value).toPrecision(3))}×`
-        },
         data: bars.map((row) => ({
           value: row.ratio,
           itemStyle: { color: row.met === null ? NO_GOAL : row.met ? MET : MISSED }

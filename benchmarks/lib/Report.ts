@@ -27,13 +27,15 @@ export const table = (rows: ReadonlyArray<Row>): string => {
 
 const line = (cells: ReadonlyArray<string>): string => `| ${cells.join(" | ")} |`
 
-/** The same as a table of Markdown. */
+/** The same as a table of Markdown, its columns as wide as the formatter makes them. */
 export const markdown = (rows: ReadonlyArray<Row>): string => {
-  return [
-    line(columns.map(([title]) => title)),
-    line(columns.map(([, , align]) => align === "left" ? "---" : "---:")),
-    ...rows.map((row) => line(columns.map(([, cell]) => cell(row))))
-  ].join("\n")
+  const cells = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, cell]) => cell(row)))]
+  const widths = columns.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)))
+  const [head, ...body] = cells.map((row) => line(row.map((cell, i) => pad(cell, widths[i]!, columns[i]![2]))))
+  const rule = line(
+    columns.map(([, , align], i) => align === "left" ? "-".repeat(widths[i]!) : `${"-".repeat(widths[i]! - 1)}:`)
+  )
+  return [head, rule, ...body].join("\n")
 }
 
 const START = "<!-- figures: written by `npm run bench` -->"
