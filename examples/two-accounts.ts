@@ -208,25 +208,22 @@ const story = Effect.gen(function*() {
   // ----- errors
 
   yield* say("\nThe documented errors, each caught by its tag")
-  const provoke = <E extends SecretChatError.ServerError["_tag"]>(
-    tag: E,
-    error: { readonly code: number; readonly type: string; readonly times?: number },
-    chat: number
-  ) =>
-    Effect.gen(function*() {
-      yield* server.faults.failNext("messages.sendEncryptedService", error)
-      const caught = yield* sendEncryptedService(chat, DecryptedMessage.noop()).pipe(
+  const provoke = (error: { readonly code: number; readonly type: string; readonly times?: number }, chat: number) =>
+    Effect.andThen(
+      server.faults.failNext("messages.sendEncryptedService", error),
+      sendEncryptedService(chat, DecryptedMessage.noop()).pipe(
         Effect.provideService(SendPolicy.SendPolicy, { ...SendPolicy.SendPolicy.defaultValue(), retryDelay: 1 }),
         Effect.provideContext(annContext),
-        Effect.as(undefined),
-        Effect.catchIf((failure) => failure._tag === tag, (failure) => Effect.succeed(failure))
+        Effect.andThen(() => new Unexpected({ what: `${error.type} was not reported` }))
       )
-      if (caught === undefined) return yield* new Unexpected({ what: `${error.type} was not reported` })
-      yield* say(`  ${error.type.padEnd(19)} -> ${tag}: ${caught.message}`)
-    })
-  yield* provoke("DataInvalid", { code: 400, type: "DATA_INVALID" }, chatId)
-  yield* provoke("MsgWaitFailed", { code: 500, type: "MSG_WAIT_FAILED", times: 4 }, chatId)
-  yield* provoke("UserIsBlocked", { code: 403, type: "USER_IS_BLOCKED" }, chatId)
+    )
+  const caught = (error: SecretChatError.ServerError) =>
+    say(`  ${error.type.padEnd(19)} -> ${error._tag}: ${error.message}`)
+  yield* provoke({ code: 400, type: "DATA_INVALID" }, chatId).pipe(Effect.catchTag("DataInvalid", caught))
+  yield* provoke({ code: 500, type: "MSG_WAIT_FAILED", times: 4 }, chatId).pipe(
+    Effect.catchTag("MsgWaitFailed", caught)
+  )
+  yield* provoke({ code: 403, type: "USER_IS_BLOCKED" }, chatId).pipe(Effect.catchTag("UserIsBlocked", caught))
 
   // ----- a restart
 
@@ -262,7 +259,9 @@ const story = Effect.gen(function*() {
   const other = yield* openChat
   // What the software says by itself in a new chat goes first, and is not what should fail.
   yield* Effect.provideContext(sendEncryptedService(other, DecryptedMessage.noop()), annContext)
-  yield* provoke("EncryptionDeclined", { code: 400, type: "ENCRYPTION_DECLINED" }, other)
+  yield* provoke({ code: 400, type: "ENCRYPTION_DECLINED" }, other).pipe(
+    Effect.catchTag("EncryptionDeclined", caught)
+  )
   yield* check((yield* annChats.get(other)).state === "closed", "a declined chat stayed open")
 
   yield* say("\nAnn discards the chat")
