@@ -237,7 +237,8 @@ export const serverChat = (d: Draft, chat: ServerChat): void => {
   }
   switch (chat._tag) {
     case "encryptedChatRequested":
-      if (phase._tag !== "New") return
+      // a value that nobody can compute with is no request
+      if (phase._tag !== "New" || !Keys.fits(chat.gA)) return
       d.update({
         role: "acceptor",
         userId: chat.adminId,
@@ -264,6 +265,7 @@ const accepted = (d: Draft, chat: Extract<ServerChat, { _tag: "encryptedChat" }>
   const { phase } = d.state
   switch (phase._tag) {
     case "Waiting":
+      if (!Keys.fits(chat.gAOrB)) return fail(d, { _tag: "KeyCheck", check: "public-value" })
       d.update({
         accessHash: chat.accessHash,
         date: chat.date,

@@ -203,6 +203,16 @@ export const sameValue = (a: Uint8Array, b: Uint8Array): boolean => {
   return x.length === y.length && x.every((byte, i) => byte === y[i])
 }
 
+/**
+ * Whether a public value of the peer may be kept and computed with: it is a
+ * number of at most 2048 bits. Whether it is in the safe range is checked where it
+ * is used; this keeps what nobody can use out of the state.
+ *
+ * @since 1.0.0
+ * @category queries
+ */
+export const fits = (value: Uint8Array): boolean => significant(value).length <= 256
+
 const significant = (value: Uint8Array): Uint8Array => {
   let start = 0
   while (start < value.length && value[start] === 0) start++

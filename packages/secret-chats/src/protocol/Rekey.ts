@@ -156,6 +156,7 @@ export const keyPairGenerated = (d: Draft, exchangeId: bigint, own: Keys.KeyPair
 export const accepted = (d: Draft, action: SecretApi.decryptedMessageActionAcceptKey): Rule | undefined => {
   const { exchange } = d.state.keys!
   if (exchange._tag !== "Requested" || exchange.exchangeId !== action.exchangeId) return "rekey-accept"
+  if (!Keys.fits(action.gB)) return "rekey-public-value"
   setExchange(d, {
     _tag: "Committing",
     exchangeId: exchange.exchangeId,
@@ -202,6 +203,10 @@ export const requested = (d: Draft, action: SecretApi.decryptedMessageActionRequ
       break
     default:
       return "rekey-request"
+  }
+  if (!Keys.fits(action.gA)) {
+    decline(d, action.exchangeId)
+    return undefined
   }
   setExchange(d, { _tag: "Answering", exchangeId: action.exchangeId, peerValue: action.gA.slice() })
   resume(d)

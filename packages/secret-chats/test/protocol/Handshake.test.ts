@@ -187,6 +187,11 @@ describe("the creator", () => {
     assert.strictEqual(discards(stepped), told)
   })
 
+  it("an answer with more than 2048 bits: closed", () => {
+    const stepped = step(known().state, server({ ...chat.ready, gAOrB: Uint8Array.of(1, ...new Uint8Array(256)) }))
+    assert.deepStrictEqual(reasonOf(stepped), { _tag: "KeyCheck", check: "public-value" })
+  })
+
   it("the request is refused: closed with the server's error", () => {
     const stepped = step(waiting().state, refused("USER_IS_BLOCKED", false, 403))
     assert.deepStrictEqual(reasonOf(stepped), { _tag: "Refused", error: { code: 403, type: "USER_IS_BLOCKED" } })
@@ -214,6 +219,12 @@ describe("the acceptor", () => {
     assert.strictEqual(stepped.state.role, "acceptor")
     assert.strictEqual(stepped.state.accessHash, 52n)
     assert.deepStrictEqual(step(stepped.state, { _tag: "Start" }).outputs, [])
+  })
+
+  it("A1: with more than 2048 bits it is none", () => {
+    const fresh = ChatState.empty(CHAT)
+    const big = step(fresh, server({ ...chat.requested, gA: Uint8Array.of(1, ...new Uint8Array(256)) }))
+    assert.deepStrictEqual(big, { ...big, state: fresh, outputs: [] })
   })
 
   it("A2: accepted: a key pair and the key are asked for", () => {

@@ -234,6 +234,14 @@ describe("the side that starts", () => {
     withId(committing, (state, id) => assert.strictEqual(closedFor(step(state, keyRefused(id))), "rekey-public-value"))
   })
 
+  it("AcceptKey with a value of more than 2048 bits: close", () => {
+    withId(requested, (state, exchangeId) => {
+      const gB = Uint8Array.of(1, ...new Uint8Array(256))
+      const big = action({ _tag: "decryptedMessageActionAcceptKey", exchangeId, gB, keyFingerprint: 1n })
+      assert.strictEqual(closedFor(receive(state, big)), "rekey-public-value")
+    })
+  })
+
   it("AcceptKey with a value known from another chat: close", () => {
     withId(
       committing,
@@ -365,6 +373,16 @@ describe("the side that answers", () => {
       reason: "PublicValue",
       date: NOW / 1000
     }])
+  })
+
+  it("a value of more than 2048 bits: AbortKey, and it is not kept", () => {
+    const stepped = receive(ready("acceptor"), requestKey(5n, Uint8Array.of(1, ...new Uint8Array(256))))
+    assert.deepStrictEqual(said(stepped), ["AbortKey"])
+    assert.strictEqual(exchange(stepped.state)._tag, "Idle")
+    assert.strictEqual(
+      exchange(receive(ready("acceptor"), requestKey(5n, Uint8Array.of(0, ...theirs.publicValue))).state)._tag,
+      "Answering"
+    )
   })
 
   it("a value known from another chat, or our own: AbortKey", () => {

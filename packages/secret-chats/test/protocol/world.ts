@@ -149,7 +149,7 @@ export class Device {
     }
     disk.head = ChatState.encode(state)
     this.state = state
-    if (this.world.steps++ % 16 === 0) this.check()
+    if (this.world.steps++ % 64 === 0) this.check()
     if (this.random.chance(this.world.faults.crash)) throw new Crash()
     for (const output of outputs) if (!isWrite(output)) this.carryOut(output)
   }
@@ -330,11 +330,9 @@ export class Device {
       this.later(() => {
         this.calling.delete(name)
         const answer = this.world.server.send(this, row.frame, record)
-        // no answer: the row is still unsent, and goes out with the next flush
-        if (this.random.chance(this.world.faults.loseAnswer)) return
+        // no answer: the row is still unsent, and is sent again
+        if (this.random.chance(this.world.faults.loseAnswer)) return this.later(() => this.flush())
         this.step(answer)
-        // the rows of a request to send again may have been under way
-        if (answer._tag === "Refused") this.flush()
       })
     }
   }
@@ -394,8 +392,6 @@ export class Device {
     for (const timer of Timers.expired(this.disk.timers, Math.floor(this.world.now / 1000))) {
       this.guard(() => this.step({ _tag: "Expired", direction: timer.direction, randomIds: [timer.randomId] }))
     }
-    // a program tries again what was not answered
-    if (this.random.chance(0.2)) this.guard(() => this.flush())
   }
 
   // ----- the user
@@ -603,7 +599,6 @@ export class World {
         for (const device of [this.alice, this.bob]) {
           device.receive()
           device.run()
-          if (device.running.length === 0) device.guard(() => device.flush())
         }
       }
       assert.isTrue(this.isQuiet, "comes to rest")
