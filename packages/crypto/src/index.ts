@@ -162,6 +162,18 @@ export * as MessageKey from "./MessageKey.ts"
 export * as NodeCrypto from "./NodeCrypto.ts"
 
 /**
+ * `Vault` on Node: XAES-256-GCM (AES-256-GCM with nonces of 24 random bytes) for values and for the wrapped master key,
+ * HMAC-SHA-256 for lookups, HKDF-SHA-256 between keys of different use, Argon2id for passphrases, all of `node:crypto`.
+ *
+ * **Gotchas**
+ *
+ * Passphrases need a Node with Argon2 (24.7 or later); keys work with any.
+ *
+ * @since 1.0.0
+ */
+export * as NodeVault from "./NodeVault.ts"
+
+/**
  * MTProto messages on the wire (core.telegram.org/mtproto/description): the
  * encrypted message of MTProto 2.0, for both ends, and the plain message of the
  * key exchange.
@@ -257,6 +269,22 @@ export * as TempAuthKey from "./TempAuthKey.ts"
  * @since 1.0.0
  */
 export * as TestCrypto from "./TestCrypto.ts"
+
+/**
+ * Seals what is stored, so that a stolen database, disk or backup gives nothing away.
+ *
+ * A vault has one random **master key**. Values are sealed under keys derived from it; the master key itself is stored
+ * next to them, wrapped by a {@link Secret}: a passphrase (through Argon2id) or a key of 32 bytes. Changing the secret
+ * wraps the master key anew and leaves every sealed value as it is.
+ *
+ * A sealed value is bound to a **context**, the place where it belongs (table, account, row): moved to another place it
+ * does not open. What cannot be noticed: a value that is gone, and a value replaced by an older one of the same place.
+ *
+ * Layers: `NodeVault.layerMemory`, and `SqlVault` in `@effect-mtproto/transport`.
+ *
+ * @since 1.0.0
+ */
+export * as Vault from "./Vault.ts"
 
 /**
  * The `Crypto` service where there is no Node: browsers, workers, Deno.
