@@ -152,8 +152,12 @@ export const agreed = (d: Draft, result: Extract<Input, { _tag: "KeyAgreed" }>):
     return d.notice("stale-result")
   }
   const key: Keys.ChatKey = { bytes: result.key, fingerprint: result.fingerprint }
-  // our own value coming back: nobody chose it, and fingerprint 0 names no key
-  if (Keys.sameValue(result.own.publicValue, phase.peerValue) || key.fingerprint === 0n) {
+  // our own value coming back, or one that is known from another chat: nobody
+  // chose it for this one, and whoever passes it on could reflect our words to us
+  // as theirs. Fingerprint 0 names no key
+  const dishonest = result.seenElsewhere || Keys.sameValue(result.own.publicValue, phase.peerValue)
+  if (dishonest || key.fingerprint === 0n) {
+    d.wipe(result.own.secret)
     d.wipe(result.key)
     return fail(d, { _tag: "KeyCheck", check: "public-value" })
   }

@@ -205,13 +205,14 @@ export const sameValue = (a: Uint8Array, b: Uint8Array): boolean => {
 
 /**
  * Whether a public value of the peer may be kept and computed with: it is a
- * number of at most 2048 bits. Whether it is in the safe range is checked where it
- * is used; this keeps what nobody can use out of the state.
+ * number of at most 2048 bits, without a long row of zeros in front. Whether it
+ * is in the safe range is checked where it is used; this keeps what nobody can
+ * use out of the state.
  *
  * @since 1.0.0
  * @category queries
  */
-export const fits = (value: Uint8Array): boolean => significant(value).length <= 256
+export const fits = (value: Uint8Array): boolean => value.length <= 512 && significant(value).length <= 256
 
 const significant = (value: Uint8Array): Uint8Array => {
   let start = 0

@@ -13,10 +13,11 @@ import * as Frame from "@effect-mtproto/crypto/Frame"
 import * as MessageKey from "@effect-mtproto/crypto/MessageKey"
 import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
 import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
-import type { SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
+import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
+import { layerMemory, SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
 import { Transport } from "@effect-mtproto/transport/Transport"
 import { Context, Effect, Layer, Result, type Scope } from "effect"
-import { eventually, type Peer, settle, start } from "../support/Peers.ts"
+import { eventually, type Peer, settle } from "../support/Peers.ts"
 import { Relay } from "../support/Relay.ts"
 
 export type Role = "creator" | "acceptor"
@@ -209,75 +210,181 @@ export interface Scene {
   readonly target: Device
 }
 
+export interface Options {
+  readonly store?: Layer.Layer<SecretChatStore, any>
+  /** Of the program under test. */
+  readonly crypto?: Layer.Layer<Crypto>
+  readonly relay?: Relay
+  /** A program that runs already, and its device. */
+  readonly program?: Peer
+  readonly target?: Device
+  /** What the program does about a request; default: accept it. */
+  readonly accept?: "ask" | "allow"
+  /** What the hand-driven side says instead of its public value; it gets the honest one. */
+  readonly publicValue?: (honest: Uint8Array, theirs: Uint8Array | undefined) => Uint8Array
+  readonly fingerprint?: (honest: bigint) => bigint
+  /** A group other than the usual. */
+  readonly group?: { readonly g: number; readonly p: Uint8Array }
+}
+
+const layerOf = (relay: Relay, target: Device, options: Options) =>
+  SecretChats.layer({ accept: options.accept ?? "allow" }).pipe(
+    Layer.provideMerge(Layer.mergeAll(
+      relay.connect(target),
+      options.store ?? layerMemory,
+      options.crypto ?? NodeCrypto.layer
+    ))
+  )
+
+/** The program under test, running, its events collected and confirmed. */
+export const program = Effect.fnUntraced(function*(
+  relay: Relay,
+  target: Device,
+  options: Options = {}
+): Effect.fn.Return<Peer, any, Scope.Scope> {
+  const context = yield* Layer.build(Layer.fresh(layerOf(relay, target, options)))
+  const chats = Context.get(context, SecretChats.SecretChats)
+  const events: Array<SecretChats.SecretChatEvent> = []
+  yield* Effect.forkScoped(Effect.ignore(chats.runEvents((event) => Effect.sync(() => events.push(event)))))
+  return {
+    chats,
+    store: Context.get(context, SecretChatStore),
+    events,
+    context,
+    run: (effect) => Effect.provideContext(effect, context)
+  }
+})
+
+/**
+ * The key exchange, up to where the program under test, in the given role, has the answer of the hand-driven side. Whether
+ * a chat comes of it is not waited for.
+ */
+export const exchange = Effect.fnUntraced(function*(
+  role: Role,
+  options: Options = {}
+): Effect.fn.Return<Scene, any, Scope.Scope> {
+  const crypto = Context.get(yield* Layer.build(NodeCrypto.layer), Crypto)
+  const relay = options.relay ?? new Relay()
+  const target = options.target ?? relay.device(1n)
+  const device = relay.device(2n)
+  const transport = Context.get(yield* Layer.build(Layer.fresh(relay.connect(device))), Transport)
+  const peer = options.program ?? (yield* program(relay, target, options))
+  const p = options.group?.p ?? DiffieHellman.wellKnownPrime()
+  const g = Uint8Array.of(options.group?.g ?? 3)
+  const { fingerprint = (honest) => honest, publicValue = (honest) => honest } = options
+  const secret = crypto.randomBytes(256)
+  const own = yield* crypto.modPow(g, secret, p)
+  const agree = Effect.fnUntraced(function*(value: Uint8Array) {
+    return SharedKey.make(crypto, yield* crypto.modPow(value, secret, p))
+  })
+  const hand = (chatId: number, key: SharedKey.SharedKey) =>
+    new HandPeer({ crypto, relay, device, target, chatId, role: role === "creator" ? "acceptor" : "creator", key })
+
+  const chatOf = <Tag extends Api.EncryptedChat["_tag"]>(tag: Tag) =>
+    device.queue.flatMap(({ update }) =>
+      update._tag === "updateEncryption" && update.chat._tag === tag
+        ? [update.chat as Extract<Api.EncryptedChat, { readonly _tag: Tag }>]
+        : []
+    ).at(-1)!
+
+  if (role === "creator") {
+    const { chatId } = yield* peer.chats.request({ userId: 2n, accessHash: 22n })
+    yield* eventually(() => chatOf("encryptedChatRequested") !== undefined, "the request")
+    const { accessHash, gA } = chatOf("encryptedChatRequested")
+    const key = yield* agree(gA)
+    yield* transport.invoke(Api.messages.acceptEncryption({
+      peer: { _tag: "inputEncryptedChat", chatId, accessHash },
+      gB: publicValue(own, gA),
+      keyFingerprint: fingerprint(key.id)
+    }))
+    return { relay, peer, hand: hand(chatId, key), chatId, target }
+  }
+  const chatId = 0x51ab
+  yield* transport.invoke(Api.messages.requestEncryption({
+    userId: { _tag: "inputUser", userId: 1n, accessHash: 0n },
+    randomId: chatId,
+    gA: publicValue(own, undefined)
+  }))
+  yield* eventually(
+    () => chatOf("encryptedChat") !== undefined || peer.events.some(({ event }) => event._tag === "ChatClosed"),
+    "the acceptance"
+  )
+  const accepted = chatOf("encryptedChat")
+  const key = accepted === undefined
+    ? SharedKey.make(crypto, new Uint8Array(256).fill(1))
+    : yield* agree(accepted.gAOrB)
+  return { relay, peer, hand: hand(chatId, key), chatId, target }
+})
+
 /**
  * A chat between the program under test, in the given role, and a peer that is driven by hand. The program has said which
  * layer it speaks; the peer has said nothing.
  */
 export const scene = Effect.fnUntraced(function*(
   role: Role,
-  options: { readonly store?: Layer.Layer<SecretChatStore, any> } = {}
+  options: Options = {}
 ): Effect.fn.Return<Scene, any, Scope.Scope> {
-  const crypto = Context.get(yield* Layer.build(NodeCrypto.layer), Crypto)
-  const relay = new Relay()
-  const target = relay.device(1n)
-  const device = relay.device(2n)
-  const transport = Context.get(yield* Layer.build(Layer.fresh(relay.connect(device))), Transport)
-  const peer = yield* start(relay, target, { accept: "allow", ...options })
-  const p = DiffieHellman.wellKnownPrime()
-  const secret = crypto.randomBytes(256)
-  const own = yield* crypto.modPow(Uint8Array.of(3), secret, p)
-  const agree = Effect.fnUntraced(function*(value: Uint8Array) {
-    return SharedKey.make(crypto, yield* crypto.modPow(value, secret, p))
-  })
-  const hand = (chatId: number, key: SharedKey.SharedKey) =>
-    new HandPeer({
-      crypto,
-      relay,
-      device,
-      target,
-      chatId,
-      role: role === "creator" ? "acceptor" : "creator",
-      key
-    })
-
-  const chatOf = <Tag extends string>(tag: Tag) =>
-    device.queue.flatMap(({ update }) =>
-      update._tag === "updateEncryption" && update.chat._tag === tag ? [update.chat as any] : []
-    ).at(-1)
-
-  let made: HandPeer
-  if (role === "creator") {
-    const { chatId } = yield* peer.chats.request({ userId: 2n, accessHash: 22n })
-    yield* eventually(() => chatOf("encryptedChatRequested") !== undefined, "the request")
-    const asked = chatOf("encryptedChatRequested")
-    const key = yield* agree(asked.gA)
-    yield* transport.invoke(Api.messages.acceptEncryption({
-      peer: { _tag: "inputEncryptedChat", chatId, accessHash: asked.accessHash },
-      gB: own,
-      keyFingerprint: key.id
-    }))
-    made = hand(chatId, key)
-  } else {
-    const chatId = 0x51ab
-    yield* transport.invoke(Api.messages.requestEncryption({
-      userId: { _tag: "inputUser", userId: 1n, accessHash: 0n },
-      randomId: chatId,
-      gA: own
-    }))
-    yield* eventually(() => chatOf("encryptedChat") !== undefined, "the acceptance")
-    made = hand(chatId, yield* agree(chatOf("encryptedChat").gAOrB))
-  }
-  yield* peer.chats.awaitReady(made.chatId)
-  yield* eventually(() => made.heard().length === 1, "the layer")
-  // That the server has taken it is stored a moment later.
-  while ((yield* peer.store.outboxUnsent({ chatId: made.chatId, limit: 1 })).length > 0) yield* settle
-  yield* settle
-  return { relay, peer, hand: made, chatId: made.chatId, target }
+  const made = yield* exchange(role, options)
+  const { chatId, hand, peer } = made
+  yield* peer.chats.awaitReady(chatId)
+  yield* eventually(() => hand.heard().length === 1, "the layer")
+  yield* quiet(made)
+  return made
 })
+
+/** Everything that was sent is known to be sent: that is stored a moment later. */
+export const quiet = ({ chatId, peer }: Scene): Effect.Effect<void, any> =>
+  Effect.gen(function*() {
+    while ((yield* peer.store.outboxUnsent({ chatId, limit: 1 })).length > 0) yield* settle
+    yield* settle
+  })
 
 /** Everything that was pushed has been taken in. */
 export const drained = ({ target }: Scene): Effect.Effect<void> =>
   Effect.andThen(eventually(() => target.queue.length === 0, "everything taken in"), settle)
 
+/** The chat is closed, and its reason is known. */
+export const closed = ({ chatId, peer }: Scene) =>
+  Effect.gen(function*() {
+    yield* eventually(
+      () => peer.events.some((one) => one.chatId === chatId && one.event._tag === "ChatClosed"),
+      "the end of the chat"
+    )
+    return (yield* peer.chats.get(chatId)).closed
+  })
+
 export const texts = ({ peer }: Scene): ReadonlyArray<string> =>
   peer.events.flatMap(({ event }) => event._tag === "NewMessage" ? [event.message.message] : [])
+
+/** The service with some of its operations replaced. */
+export const cryptoWith = (
+  change: (crypto: Crypto["Service"]) => Partial<Crypto["Service"]>
+): Layer.Layer<Crypto> =>
+  Layer.effect(Crypto, Effect.map(Crypto, (crypto) => Crypto.of({ ...crypto, ...change(crypto) }))).pipe(
+    Layer.provide(NodeCrypto.layer)
+  ) as Layer.Layer<Crypto>
+
+/** Every array that was used as a key of a message, as it is now, once each. */
+export class Watched {
+  readonly keys = new Set<Uint8Array>()
+  readonly exponents = new Set<Uint8Array>()
+  /** What the exponents were. */
+  readonly drawn: Array<Uint8Array> = []
+  readonly layer: Layer.Layer<Crypto> = cryptoWith((crypto) => ({
+    messageEncrypt: (key, plaintext, x) => {
+      this.keys.add(key)
+      return crypto.messageEncrypt(key, plaintext, x)
+    },
+    messageDecrypt: (key, packet, x) => {
+      this.keys.add(key)
+      return crypto.messageDecrypt(key, packet, x)
+    },
+    modPow: (base, exponent, modulus) => {
+      if (!this.exponents.has(exponent)) this.drawn.push(exponent.slice())
+      this.exponents.add(exponent)
+      return crypto.modPow(base, exponent, modulus)
+    }
+  }))
+}
+
+export const isWiped = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
