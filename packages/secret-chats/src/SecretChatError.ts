@@ -494,6 +494,26 @@ const classes = {
   MD5_CHECKSUM_INVALID: Md5ChecksumInvalid
 } as const
 
+const all: ReadonlyArray<abstract new(...args: any) => SecretChatError> = [
+  ...Object.values(classes),
+  FloodWait,
+  RpcError,
+  SecretChatUnknown,
+  SecretChatNotReady,
+  SecretChatClosed,
+  MessageInvalid,
+  StoreError,
+  TransportError,
+  CryptoError
+]
+
+/**
+ * @category guards
+ * @since 1.0.0
+ */
+export const isSecretChatError = (value: unknown): value is SecretChatError =>
+  all.some((constructor) => value instanceof constructor)
+
 const floodWait = /^FLOOD_(?:PREMIUM_)?WAIT_(\d{1,9})$/
 
 /**

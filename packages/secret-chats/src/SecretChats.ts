@@ -44,6 +44,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { downloadEncryptedFile, type DownloadOptions } from "./downloadEncryptedFile.ts"
+import type { EncryptedFile, HasFile } from "./EncryptedFile.ts"
+import type { FileError } from "./FileError.ts"
+import type { FileSource } from "./FileSource.ts"
 import { engine as theEngine } from "./internal/acts.ts"
 import * as Alarms from "./internal/alarms.ts"
 import * as Chats from "./internal/chats.ts"
@@ -51,11 +55,14 @@ import * as Deliver from "./internal/deliver.ts"
 import * as Receive from "./internal/receive.ts"
 import { sendAll } from "./internal/send.ts"
 import { fromTransport } from "./internal/serverError.ts"
+import type { FileMedia } from "./Media.ts"
 import type { Outcome } from "./Outcome.ts"
 import type * as Events from "./protocol/Events.ts"
 import type { SecretChatError, SecretChatUnknown, StoreError, TransportError } from "./SecretChatError.ts"
 import { type MessageState, SecretChatStore } from "./SecretChatStore.ts"
 import type { SecretPeer } from "./SecretPeer.ts"
+import { type FileDraft, sendEncryptedFile, type SentFile } from "./sendEncryptedFile.ts"
+import type { UploadOptions } from "./uploadEncryptedFile.ts"
 
 // ----- models
 
@@ -285,6 +292,20 @@ export class SecretChats extends Context.Service<SecretChats, {
     options?: TextOptions
   ) => Effect.Effect<Outcomes, SecretChatError>
 
+  /** Sends a file, or one that the server has already, see `sendEncryptedFile`. */
+  readonly sendFile: <E = never, R = never>(
+    peer: SecretPeer,
+    message: FileMedia | FileDraft,
+    file: FileSource<E, R> | EncryptedFile,
+    options?: UploadOptions
+  ) => Effect.Effect<SentFile, SecretChatError | FileError | E, R>
+
+  /** The bytes of a file that came with a message, see `downloadEncryptedFile`. */
+  readonly download: (
+    file: HasFile,
+    options?: DownloadOptions
+  ) => Stream.Stream<Uint8Array, SecretChatError | FileError>
+
   /** Sets the self-destruct timer of the chat, for both sides; 0 switches it off. */
   readonly setTtl: (peer: SecretPeer, seconds: number) => Effect.Effect<Outcomes, SecretChatError>
 
@@ -402,6 +423,14 @@ const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
     keyPicture: Effect.fn("SecretChats.keyPicture")((peer) => here(Chats.keyPicture(peer))),
     send: Effect.fn("SecretChats.send")(send),
     sendText: Effect.fn("SecretChats.sendText")((peer, text, more) => send(peer, DecryptedMessage.message(text, more))),
+    sendFile: <E = never, R = never>(
+      peer: SecretPeer,
+      message: FileMedia | FileDraft,
+      file: FileSource<E, R> | EncryptedFile,
+      options?: UploadOptions
+    ): Effect.Effect<SentFile, SecretChatError | FileError | E, R> =>
+      Effect.provideContext(sendEncryptedFile(peer, message, file, options), services),
+    download: (file, options) => Stream.provideContext(downloadEncryptedFile(file, options), services),
     setTtl: Effect.fn("SecretChats.setTtl")((peer, seconds) => send(peer, DecryptedMessage.setMessageTtl(seconds))),
     readMessages: Effect.fn("SecretChats.readMessages")((peer, ids) => send(peer, DecryptedMessage.readMessages(ids))),
     deleteMessages: Effect.fn("SecretChats.deleteMessages")((peer, ids) =>

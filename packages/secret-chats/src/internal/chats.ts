@@ -41,8 +41,8 @@ export const describe = (state: ChatState): SecretChat => ({
   ...(state.keyHash === undefined ? {} : { keyHash: state.keyHash })
 })
 
-/** Looks without waking: nothing is loaded to stay, nothing outstanding is taken up. */
-const look = (
+/** Looks without waking: nothing is loaded to stay, nothing outstanding is taken up. @internal */
+export const look = (
   engine: Engine,
   chatId: number
 ): Effect.Effect<ChatState, Errors.SecretChatUnknown | Errors.StoreError> => {

@@ -78,6 +78,9 @@ export const fileReference = (file: Api.encryptedFile): FileReference => ({
   keyFingerprint: file.keyFingerprint
 })
 
+const storedFile = ({ accessHash, id }: FileReference): Uint8Array =>
+  Api.InputEncryptedFile.encode({ _tag: "inputEncryptedFile", id, accessHash })
+
 const tell = (actor: Actor, index: number, result: Result.Result<Outcome, Errors.SecretChatError>): void => {
   const waiter = actor.waiters.get(index)
   if (waiter === undefined) return
@@ -245,9 +248,11 @@ const current = Effect.fnUntraced(function*(
 
 const taken = (engine: Engine, actor: Actor, perform: Perform, entry: OutboxEntry, answer: Taken) =>
   Effect.suspend(() => {
-    const { record } = entry
+    const { packet, record } = entry
     const { chatId } = actor
     const { date, file } = answer
+    // The parts of the upload are used up: if the peer asks for the message again, it refers to the file that they became.
+    const again = file === undefined ? undefined : { ...packet, file: storedFile(file) }
     if (actor.unsent.get(record.index)?.record.revision === record.revision) actor.unsent.delete(record.index)
     const outcome: Outcome = {
       _tag: file === undefined ? "messages.sentEncryptedMessage" : "messages.sentEncryptedFile",
@@ -259,7 +264,7 @@ const taken = (engine: Engine, actor: Actor, perform: Perform, entry: OutboxEntr
     }
     // Whoever hears of it may close the store in the same instant.
     return Effect.andThen(
-      enqueue(engine, perform, chatId, { lazy: true, run: (work) => work.taken(record, date) }),
+      enqueue(engine, perform, chatId, { lazy: true, run: (work) => work.taken(record, date, again) }),
       Effect.sync(() => tell(actor, record.index, Result.succeed(outcome)))
     )
   })

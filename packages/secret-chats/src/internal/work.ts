@@ -40,7 +40,7 @@ export type Entry =
   | { readonly _tag: "Sealed"; readonly entry: OutboxEntry }
   | { readonly _tag: "SendAgain"; readonly from: number; readonly to: number }
   | { readonly _tag: "Forget"; readonly before: number }
-  | { readonly _tag: "Taken"; readonly record: OutboxRecord }
+  | { readonly _tag: "Taken"; readonly record: OutboxRecord; readonly packet?: Packet.Packet }
   | { readonly _tag: "Event"; readonly event: Events.Event }
   | { readonly _tag: "Outgoing"; readonly index: number; readonly message: Content.Message }
   | { readonly _tag: "Change"; readonly change: Change }
@@ -180,10 +180,10 @@ export class Work {
     return discard(this.step({ _tag: "Received", payload, key: key.id, ...envelope }))
   }
 
-  /** Notes that the server has taken a message of ours. */
-  taken(record: OutboxRecord, date: number): Result.Result<void, StepError> {
+  /** Notes that the server has taken a message of ours; `packet` is how it is sent if it has to go out again. */
+  taken(record: OutboxRecord, date: number, packet?: Packet.Packet): Result.Result<void, StepError> {
     // An answer to bytes that were replaced meanwhile says nothing about the new ones.
-    if (this.current(record)) this.entries.push({ _tag: "Taken", record })
+    if (this.current(record)) this.entries.push({ _tag: "Taken", record, ...(packet === undefined ? {} : { packet }) })
     return discard(this.step({ _tag: "Sent", record, date }))
   }
 
@@ -220,8 +220,17 @@ export class Work {
           break
         }
         case "Taken": {
-          const last = changes[outbox]
           const { index } = entry.record
+          if (entry.packet !== undefined) {
+            outbox = changes.push({
+              _tag: "PutOutbox",
+              index,
+              randomId: entry.record.randomId,
+              record: ChatState.encodeRecord(entry.record),
+              packet: Packet.encode(entry.packet)
+            }) - 1
+          }
+          const last = changes[outbox]
           if (last?._tag === "MarkSent" && last.to + 1 === index) changes[outbox] = { ...last, to: index }
           else outbox = changes.push({ _tag: "MarkSent", from: index, to: index }) - 1
           break
