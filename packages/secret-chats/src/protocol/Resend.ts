@@ -30,7 +30,8 @@ import type { Rule } from "./Violation.ts"
  */
 export const ask = (d: Draft): void => {
   const { inbox, request } = Inbox.ask(d.state.inbox, d.state.sequence.myIn, d.now)
-  d.update({ inbox })
+  // a message that changes nothing is not to cost a commit
+  if (inbox !== d.state.inbox) d.update({ inbox })
   if (request === undefined) return
   d.sealProtocol({ _tag: "decryptedMessageActionResend", ...Sequence.rangeToWire(d.state.role, request) })
   d.emit({ _tag: "MessagesMissing", ...request, date: d.date })
