@@ -1,6 +1,6 @@
 import * as SecretChatError from "@effect-mtproto/secret-chats/SecretChatError"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger, References, Schema, Tracer } from "effect"
+import { Effect, Logger, References, type Schema, Tracer } from "effect"
 import { inspect } from "node:util"
 import { eventually, messagesOf, pair, settle } from "./support/Peers.ts"
 

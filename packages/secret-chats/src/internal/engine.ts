@@ -48,6 +48,9 @@ export type Services = Crypto | Transport | SecretChatStore
 /** How long what may wait for a commit waits. @internal */
 export const lazyDelay = Duration.millis(20)
 
+/** How long a store that failed is left alone by what cannot be given up. */
+const retryDelay = Duration.seconds(1)
+
 /** Jobs of one transaction. */
 const maxBatch = 256
 /** Attempts against another process that keeps winning. */
@@ -64,6 +67,8 @@ interface Job {
   readonly committed: Effect.Effect<void> | undefined
   /** Stays in the queue while the store cannot be used. */
   readonly persistent: boolean
+  /** Can wait for a commit to go along with. */
+  readonly lazy: boolean
   taken: boolean
 }
 
@@ -249,20 +254,15 @@ export const enqueue = <A, E>(engine: Engine, perform: Perform, chatId: number, 
       done: job.done ?? (() => {}),
       committed: job.committed,
       persistent: job.persistent === true,
+      lazy: job.lazy === true,
       taken: false
     }
     const cancel = () => {
       if (!entry.taken) actor.queue = actor.queue.filter((other) => other !== entry)
     }
-    if (job.lazy === true) {
+    if (entry.lazy) {
       actor.lazy.push(entry)
-      if (actor.draining || actor.lazyTimer) return Effect.succeed(cancel)
-      actor.lazyTimer = true
-      const later = Effect.suspend(() => {
-        actor.lazyTimer = false
-        return actor.lazy.length === 0 ? Effect.void : wake(engine, actor, perform)
-      })
-      return Effect.as(start(engine, Effect.andThen(Effect.sleep(lazyDelay), later)), cancel)
+      return Effect.as(actor.draining ? Effect.void : wakeLater(engine, actor, perform, lazyDelay), cancel)
     }
     actor.queue.push(entry)
     return Effect.as(wake(engine, actor, perform), cancel)
@@ -288,6 +288,23 @@ export const submit = <A, E>(
     )
   })
 
+/** Commits what can wait, when nothing has taken it along by then. */
+const wakeLater = (
+  engine: Engine,
+  actor: Actor,
+  perform: Perform,
+  delay: Duration.Duration
+): Effect.Effect<void, never, Services> =>
+  Effect.suspend(() => {
+    if (actor.lazyTimer) return Effect.void
+    actor.lazyTimer = true
+    const later = Effect.suspend(() => {
+      actor.lazyTimer = false
+      return actor.lazy.length === 0 ? Effect.void : wake(engine, actor, perform)
+    })
+    return start(engine, Effect.andThen(Effect.sleep(delay), later))
+  })
+
 const wake = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect<void, never, Services> =>
   Effect.suspend(() => {
     if (actor.draining) return Effect.void
@@ -300,7 +317,7 @@ const wake = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect<voi
     if (engine.store.scope.state._tag === "Closed") return abandon
     const loop = Effect.whileLoop({
       while: () => {
-        actor.draining = actor.queue.length > 0 || actor.lazy.length > 0
+        actor.draining = actor.queue.length > 0 || (actor.lazy.length > 0 && !actor.lazyTimer)
         if (!actor.draining) evict(engine)
         return actor.draining
       },
@@ -388,11 +405,14 @@ const runBatch = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect
       const retryable = Option.isSome(failed) &&
         (failed.value.reason === "unavailable" || failed.value.reason === "conflict")
       const kept = retryable ? jobs.filter((job) => job.persistent) : []
-      const lost = jobs.filter((job) => !kept.includes(job))
+      const waiting = retryable ? jobs.filter((job) => job.lazy) : []
+      const lost = jobs.filter((job) => !kept.includes(job) && !waiting.includes(job))
       for (const job of lost) job.done(exit)
       if (Cause.hasInterrupts(cause)) return Effect.failCause(cause as Cause.Cause<never>)
       actor.queue.unshift(...kept)
+      actor.lazy.unshift(...waiting)
       return Effect.gen(function*() {
+        if (waiting.length > 0) yield* wakeLater(engine, actor, perform, retryDelay)
         if (lost.some((job) => job.persistent)) {
           // The chat cannot be read, now or later. Holding up the chats behind it would not bring it back.
           yield* Effect.logError(`Secret chat ${actor.chatId} cannot take in what has come for it`, cause)
@@ -400,7 +420,7 @@ const runBatch = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect
         }
         if (kept.length > 0) {
           yield* Effect.logWarning(`Secret chat ${actor.chatId} cannot be stored now; trying again`, cause)
-          yield* Effect.sleep("1 second")
+          yield* Effect.sleep(retryDelay)
         }
       })
     })
@@ -507,6 +527,12 @@ const afterCommit = (engine: Engine, actor: Actor, work: Work): void => {
         break
       case "SendAgain":
         actor.resend.push({ from: entry.from, to: entry.to })
+        break
+      case "Taken":
+        // Loaded as unsent in this very transaction, perhaps.
+        if (actor.unsent.get(entry.record.index)?.record.revision === entry.record.revision) {
+          actor.unsent.delete(entry.record.index)
+        }
         break
       case "Forget":
         for (const index of actor.unsent.keys()) if (index < entry.before) actor.unsent.delete(index)

@@ -26,7 +26,7 @@ import type { FileReference } from "../protocol/Events.ts"
 import * as Errors from "../SecretChatError.ts"
 import { SendPolicy } from "../SendPolicy.ts"
 import { type Actor, type Engine, enqueue, type Perform, readEntry, type Services, stateOf, submit } from "./engine.ts"
-import { fromTransport, type InvokeError, isFinal, isTransportError, judge, refusal, translate } from "./serverError.ts"
+import { fromTransport, type InvokeError, isFinal, judge, refusal, translate } from "./serverError.ts"
 import { obstacle } from "./state.ts"
 import type { OutboxEntry } from "./work.ts"
 
@@ -197,17 +197,18 @@ const run = Effect.fnUntraced(function*(
       const count = (refusals.get(record.index) ?? 0) + 1
       refusals.set(record.index, count)
       attempts.delete(record.index)
-      const step = yield* Effect.result(
-        submit(engine, perform, actor.chatId, (work) => work.step({ _tag: "Refused", record, error: refusal(error) }))
-      )
+      const step = yield* Effect.result(submit(
+        engine,
+        perform,
+        actor.chatId,
+        (work) => work.step({ _tag: "Refused", record, error: refusal(error) }),
+        { persistent: true }
+      ))
       const stays = actor.unsent.get(record.index)?.record.revision === record.revision
-      // Without the transaction nothing has changed, and the next flush starts from here.
       if (Result.isFailure(step) || count > 1 || stays) skipped.add(record.index)
-      tell(
-        actor,
-        record.index,
-        Result.fail(isTransportError(error) ? Errors.fromServer(refusal(error)) : translate(error))
-      )
+      // Without the transaction the message is still there, and may yet be taken.
+      const told = Result.isFailure(step) ? step.failure : Errors.fromServer(refusal(error))
+      tell(actor, record.index, Result.fail(told))
     }
 
     if (network !== undefined) {
