@@ -175,6 +175,27 @@ describe("TlParser", () => {
     assert.deepStrictEqual(TlCodec.encode(constructors.get("a_2")!)({ _tag: "a_2", x: 1 }), hex("0200000001000000"))
   })
 
+  it("refuses what is declared twice", () => {
+    assert.match(
+      problem("a#1 x:int = A;\n\na#1 x:int = A;")!,
+      /an id that is not taken, found "00000001" of a, .* in line 3/
+    )
+    assert.match(problem("a x:int = A;\na x:int = A;")!, /an id that is not taken/)
+    assert.match(problem("a#1 = A;\nb#1 = B;")!, /found "00000001" of a, again in b in line 2/)
+    assert.match(problem("a#1 = A;\n---functions---\nb#1 = A;")!, /again in b in line 3/)
+    assert.match(problem("a#1 = A;\n---functions---\nb#2 = A;\nb#3 = A;")!, /a method once, found "b" again in line 4/)
+  })
+
+  it("takes names that stand many times in time that grows with their number", () => {
+    const text = (count: number) => Array.from({ length: count }, (_, i) => `a#${(i + 1).toString(16)} = A;`).join("\n")
+    const document = parse(text(20_000))
+    const start = performance.now()
+    const { constructors } = Result.getOrThrow(TlParser.schemas(document))
+    // A search through all earlier names takes many seconds.
+    assert.isBelow(performance.now() - start, 4000)
+    assert.strictEqual([...constructors.keys()].at(-1), "a_20000")
+  })
+
   it("says where text is not TL", () => {
     assert.strictEqual(
       problem("a#1 = A"),

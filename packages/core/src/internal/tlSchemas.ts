@@ -34,19 +34,41 @@ export const build = (document: Document, idOf: (c: Combinator) => number): Buil
   const built: Built = { constructors: new Map(), types: new Map(), methods: new Map() }
   const byType = new Map<string, Array<Declared>>()
   const byTag = new Map<string, Declared>()
-  const methods: Array<Combinator> = []
+  const methods = new Map<string, Combinator>()
+  const byId = new Map<number, Combinator>()
+  // How far the suffixes of a name have been given out: a search from the start would be quadratic.
+  const suffixes = new Map<string, number>()
   for (const item of document.items) {
     if (item._tag !== "combinator" || item.combinator.builtin !== undefined) continue
     const combinator = item.combinator
-    if (combinator.isMethod) methods.push(combinator)
-    else if (!vocabulary.has(combinator.name)) {
-      let tag = combinator.name
-      for (let n = 2; byTag.has(tag); n++) tag = `${combinator.name}_${n}`
-      const declared = { tag, combinator }
-      byTag.set(tag, declared)
-      const { name } = combinator.result
-      byType.set(name, [...byType.get(name) ?? [], declared])
+    if (!combinator.isMethod && vocabulary.has(combinator.name)) continue
+    const id = idOf(combinator)
+    const taken = byId.get(id)
+    if (taken !== undefined) {
+      const hex = (id >>> 0).toString(16).padStart(8, "0")
+      const found = `"${hex}" of ${taken.name}, again in ${combinator.name}`
+      throw new SyntaxProblem(combinator.line, 1, "an id that is not taken", found)
     }
+    byId.set(id, combinator)
+    if (combinator.isMethod) {
+      if (methods.has(combinator.name)) {
+        throw new SyntaxProblem(combinator.line, 1, "a method once", `"${combinator.name}" again`)
+      }
+      methods.set(combinator.name, combinator)
+      continue
+    }
+    let tag = combinator.name
+    if (byTag.has(tag)) {
+      let n = suffixes.get(combinator.name) ?? 2
+      while (byTag.has(`${combinator.name}_${n}`)) n++
+      tag = `${combinator.name}_${n}`
+      suffixes.set(combinator.name, n + 1)
+    }
+    const declared = { tag, combinator }
+    byTag.set(tag, declared)
+    const members = byType.get(combinator.result.name)
+    if (members === undefined) byType.set(combinator.result.name, [declared])
+    else members.push(declared)
   }
 
   // Nothing is looked up before a codec is made of a schema, so the order of declarations does not matter.
@@ -105,7 +127,7 @@ export const build = (document: Document, idOf: (c: Combinator) => number): Buil
   for (const [name, members] of byType) {
     built.types.set(name, Tl.union(name, members.map((m) => built.constructors.get(m.tag)!)))
   }
-  for (const c of methods) {
+  for (const c of methods.values()) {
     const answersQuery = c.generics.some((g) => g === `${c.result.name}:Type`)
     built.methods.set(c.name, {
       request: object(c.name, c),
