@@ -56,7 +56,8 @@ export const defaultRules: Rules = {
   unackedBytes: 16 * 1024 * 1024,
   resendAfter: 60_000,
   containers: true,
-  inflated: 32 * 1024 * 1024
+  // twice the longest frame: a client gains nothing from more, and inflating it would hold up everybody else
+  inflated: 4 * 1024 * 1024
 }
 
 /** The reasons for which a message is refused (`bad_msg_notification`). */
