@@ -15,16 +15,19 @@
  * 5. A store never gives up an authorization key unless it is told to.
  *
  * Authorization keys are `Redacted`: they cannot get into logs or errors by
- * accident. They are stored as they are; protect the database.
+ * accident. `layerSql` stores them as they are; `layerSealedSql`, which is the one
+ * to use for whatever is kept, seals all of it with the program's `Vault`.
  *
  * @since 1.0.0
  */
+import { Vault } from "@effect-mtproto/crypto/Vault"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
+import * as Sealed from "./internal/sessionStoreSealed.ts"
 import * as Sql from "./internal/sessionStoreSql.ts"
 import type { Salt } from "./Session.ts"
 import type { State } from "./Updates.ts"
@@ -167,3 +170,22 @@ export const layerSql = (
   options?: { readonly name?: string | undefined } | undefined
 ): Layer.Layer<SessionStore, SessionStoreError, SqlClient.SqlClient> =>
   Layer.effect(SessionStore, Sql.make(options?.name ?? "default", SessionStore.of, SessionStoreError))
+
+/**
+ * A store in an SQL database, with everything sealed: keys, salts, whose account it
+ * is, how far it has come. Entries that were altered, moved to another place or
+ * sealed by another vault are `corrupt`. Only `name` and the kinds of entries can
+ * be read without the vault's secret.
+ *
+ * It has a table of its own, and does not read what `layerSql` has written.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerSealedSql = (
+  options?: { readonly name?: string | undefined } | undefined
+): Layer.Layer<SessionStore, SessionStoreError, SqlClient.SqlClient | Vault> =>
+  Layer.effect(
+    SessionStore,
+    Effect.flatMap(Vault, (vault) => Sealed.make(options?.name ?? "default", vault, SessionStore.of, SessionStoreError))
+  )

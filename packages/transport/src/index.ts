@@ -127,6 +127,9 @@ export * as ServerKeys from "./ServerKeys.ts"
  *   again, and what may be executed twice (`repeatable`). Anything else ends as
  *   `Uncertain`.
  *
+ * A session on a temporary key (`binding`) first has a permanent key vouch for
+ * it, and sends no query before the server has taken that.
+ *
  * Times are milliseconds of the caller's clock, which should not jump.
  *
  * @since 1.0.0
@@ -150,11 +153,22 @@ export * as Session from "./Session.ts"
  * 5. A store never gives up an authorization key unless it is told to.
  *
  * Authorization keys are `Redacted`: they cannot get into logs or errors by
- * accident. They are stored as they are; protect the database.
+ * accident. `layerSql` stores them as they are; `layerSealedSql`, which is the one
+ * to use for whatever is kept, seals all of it with the program's `Vault`.
  *
  * @since 1.0.0
  */
 export * as SessionStore from "./SessionStore.ts"
+
+/**
+ * A vault whose wrapped master key is kept in the database that it protects: one small table, one row a vault.
+ *
+ * One layer, given to `SessionStore.layerSealedSql` and `SecretChatStore.layerSealedSql` of a program, serves both, and
+ * the passphrase is stretched once.
+ *
+ * @since 1.0.0
+ */
+export * as SqlVault from "./SqlVault.ts"
 
 /**
  * The `Transport` service: calls to the server and the updates that come back.

@@ -1,128 +1,25 @@
+import * as NodeVault from "@effect-mtproto/crypto/NodeVault"
+import { Vault } from "@effect-mtproto/crypto/Vault"
 import * as SqliteClient from "@effect-mtproto/sql-sqlite/SqliteClient"
 import { assert, describe, it } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
 import * as Session from "../src/SessionStore.ts"
+import * as SqlVault from "../src/SqlVault.ts"
+import { authKey, plain, suite } from "./utils/sessionStoreSuite.ts"
 
 const { SessionStore, SessionStoreError } = Session
 
+const vault = NodeVault.layerMemory
 const memory = Session.layerMemory
 const sqlite = Session.layerSql().pipe(Layer.provide(SqliteClient.layer({ filename: ":memory:" })))
-
-const Int32 = Schema.Int.check(Schema.isBetween({ minimum: -(2 ** 31), maximum: 2 ** 31 - 1 }))
-const Long = Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: -(2n ** 63n), maximum: 2n ** 63n - 1n }))
-const SaltSchema = Schema.Struct({ salt: Long, validSince: Int32, validUntil: Int32 })
-
-const authKey = (byte: number, parts: Partial<Session.AuthKey> = {}): Session.AuthKey => ({
-  key: Redacted.make(new Uint8Array(256).fill(byte)),
-  createdAt: 1_700_000_000,
-  timeOffset: -1_234.5,
-  salts: [{ salt: -5n, validSince: 1, validUntil: 2 }],
-  ...parts
-})
-
-const plain = (key: Session.AuthKey | undefined) => key && { ...key, key: Redacted.value(key.key) }
-
-const suite = <LE>(layer: Layer.Layer<Session.SessionStore, LE>): void => {
-  const check = <A, E>(title: string, run: (store: Session.SessionStore["Service"]) => Effect.Effect<A, E>) =>
-    it.effect(title, () => Effect.flatMap(SessionStore, run).pipe(Effect.provide(layer)))
-
-  check("is empty at first", (store) =>
-    Effect.gen(function*() {
-      assert.isUndefined(yield* store.account)
-      assert.isUndefined(yield* store.authKey(2))
-      assert.isUndefined(yield* store.updateState)
-    }))
-
-  check("keeps the account", (store) =>
-    Effect.gen(function*() {
-      yield* store.setAccount({ dc: 2 })
-      assert.deepStrictEqual(yield* store.account, { dc: 2 })
-      yield* store.setAccount({ dc: 4, userId: 2n ** 62n })
-      assert.deepStrictEqual(yield* store.account, { dc: 4, userId: 2n ** 62n })
-    }))
-
-  check("forgets the update state with the user, and only then", (store) =>
-    Effect.gen(function*() {
-      const state = { pts: 1, qts: 2, date: 3, seq: 4 }
-      yield* store.setAccount({ dc: 2, userId: 1n })
-      yield* store.setUpdateState(state)
-      yield* store.setAccount({ dc: 4, userId: 1n })
-      assert.deepStrictEqual(yield* store.updateState, state)
-      yield* store.setAccount({ dc: 4, userId: 2n })
-      assert.isUndefined(yield* store.updateState)
-      yield* store.setUpdateState(state)
-      yield* store.setAccount({ dc: 4 })
-      assert.isUndefined(yield* store.updateState)
-    }))
-
-  check("keeps a key for each data centre", (store) =>
-    Effect.gen(function*() {
-      yield* store.setAuthKey(1, authKey(1))
-      yield* store.setAuthKey(2, authKey(2))
-      yield* store.setAuthKey(2, authKey(3, { timeOffset: 7, salts: [] }))
-      assert.deepStrictEqual(plain(yield* store.authKey(1)), plain(authKey(1)))
-      assert.deepStrictEqual(plain(yield* store.authKey(2)), plain(authKey(3, { timeOffset: 7, salts: [] })))
-      yield* store.removeAuthKey(2)
-      assert.isUndefined(yield* store.authKey(2))
-      assert.isDefined(yield* store.authKey(1))
-    }))
-
-  check("replaces the salts of a key that it has", (store) =>
-    Effect.gen(function*() {
-      const salts = [{ salt: 2n ** 63n - 1n, validSince: 5, validUntil: 6 }]
-      yield* store.setSalts(2, salts, 99)
-      assert.isUndefined(yield* store.authKey(2))
-      yield* store.setAuthKey(2, authKey(2))
-      yield* store.setSalts(2, salts, 99)
-      assert.deepStrictEqual(plain(yield* store.authKey(2)), plain(authKey(2, { salts, timeOffset: 99 })))
-    }))
-
-  check("forgets everything", (store) =>
-    Effect.gen(function*() {
-      yield* store.setAccount({ dc: 2, userId: 1n })
-      yield* store.setAuthKey(2, authKey(2))
-      yield* store.setUpdateState({ pts: 1, qts: 2, date: 3, seq: 4 })
-      yield* store.clear
-      assert.isUndefined(yield* store.account)
-      assert.isUndefined(yield* store.authKey(2))
-      assert.isUndefined(yield* store.updateState)
-    }))
-
-  check("does not show keys", (store) =>
-    Effect.gen(function*() {
-      yield* store.setAuthKey(2, authKey(0x61))
-      assert.strictEqual(String((yield* store.authKey(2))!.key), "<redacted:authKey>")
-    }))
-
-  it.effect.prop("gives back what it got", {
-    state: Schema.Struct({ pts: Int32, qts: Int32, date: Int32, seq: Int32 }),
-    salts: Arbitrary.array(Arbitrary.schema(SaltSchema), { maxLength: 64 }),
-    userId: Long,
-    timeOffset: Schema.Int
-  }, ({ salts, state, timeOffset, userId }) =>
-    Effect.gen(function*() {
-      const store = yield* SessionStore
-      // -0 and 0 are one number in a database
-      const numbers = (s: typeof state) => ({ pts: s.pts + 0, qts: s.qts + 0, date: s.date + 0, seq: s.seq + 0 })
-      yield* store.setAccount({ dc: 3, userId })
-      assert.deepStrictEqual(yield* store.account, { dc: 3, userId })
-      yield* store.setUpdateState(state)
-      assert.deepStrictEqual(numbers((yield* store.updateState)!), numbers(state))
-      yield* store.setAuthKey(3, authKey(3, { salts: [], timeOffset: 0 }))
-      yield* store.setSalts(3, salts, timeOffset)
-      const read = (yield* store.authKey(3))!
-      assert.deepStrictEqual(
-        read.salts.map((s) => [s.salt, s.validSince + 0, s.validUntil + 0]),
-        salts.map((s) => [s.salt, s.validSince + 0, s.validUntil + 0])
-      )
-      assert.strictEqual(read.timeOffset + 0, timeOffset + 0)
-    }).pipe(Effect.provide(layer)))
-}
+const sealed = Session.layerSealedSql().pipe(
+  Layer.provide([SqliteClient.layer({ filename: ":memory:" }), vault])
+)
 
 describe("SessionStore.layerMemory", () => {
   suite(memory)
@@ -130,6 +27,10 @@ describe("SessionStore.layerMemory", () => {
 
 describe("SessionStore.layerSql", () => {
   suite(sqlite)
+})
+
+describe("SessionStore.layerSealedSql", () => {
+  suite(sealed)
 })
 
 const withSql = <A, E>(title: string, run: Effect.Effect<A, E, SqlClient.SqlClient>) =>
@@ -171,7 +72,7 @@ describe("SessionStore.layerSql: the database", () => {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       yield* Effect.flatMap(open(), (store) => store.setAccount({ dc: 2, userId: 2n }))
-      yield* sql`UPDATE mtproto_session_version SET version = 2`
+      yield* sql`UPDATE mtproto_session_version SET version = 99`
       const error = yield* Effect.flip(open())
       assert.deepStrictEqual(error, new SessionStoreError({ reason: "newer", operation: "prepare its tables" }))
       assert.deepStrictEqual(yield* sql`SELECT dc FROM mtproto_account`, [{ dc: 2 }])
@@ -206,6 +107,135 @@ describe("SessionStore.layerSql: the database", () => {
       yield* sql`DROP TABLE mtproto_account`
       const error = yield* Effect.flip(store.account)
       assert.deepInclude(error, { _tag: "SessionStoreError", reason: "unavailable", operation: "read the account" })
+    }).pipe(Effect.scoped)
+  )
+
+  withSql(
+    "brings the tables of the first version up to date, and keeps what is in them",
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      yield* Effect.flatMap(open(), (store) => store.setAuthKey(2, authKey(2)))
+      yield* sql`DROP TABLE mtproto_sealed_session`
+      yield* sql`UPDATE mtproto_session_version SET version = 1`
+      const store = yield* open()
+      assert.deepStrictEqual(plain(yield* store.authKey(2)), plain(authKey(2)))
+      assert.deepStrictEqual(yield* sql`SELECT version FROM mtproto_session_version`, [{ version: 2 }])
+      assert.deepStrictEqual(yield* sql`SELECT name FROM mtproto_sealed_session`, [])
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("SessionStore.layerSealedSql: the database", () => {
+  const openSealed = (vault: Vault["Service"], name?: string) =>
+    Effect.flatMap(
+      Layer.build(Layer.provide(Session.layerSealedSql({ name }), Layer.succeed(Vault, vault))),
+      (context) => Effect.provide(SessionStore, context)
+    )
+  const withVault = <A, E>(
+    title: string,
+    run: (vault: Vault["Service"]) => Effect.Effect<A, E, SqlClient.SqlClient | Scope.Scope>
+  ) => withSql(title, Effect.flatMap(Vault, run).pipe(Effect.scoped, Effect.provide(NodeVault.layerMemory)))
+
+  withVault("holds nothing that can be read", (vault) =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const store = yield* openSealed(vault)
+      yield* store.setAccount({ dc: 2, userId: 7_777_777_777n })
+      yield* store.setAuthKey(2, authKey(0x61))
+      yield* store.setUpdateState({ pts: 123_456, qts: 2, date: 3, seq: 4 })
+      const rows = yield* sql<
+        { entry: string; data: Uint8Array }
+      >`SELECT entry, data FROM mtproto_sealed_session ORDER BY entry`
+      assert.deepStrictEqual(rows.map((row) => row.entry), ["account", "key 2", "state"])
+      for (const { data } of rows) {
+        const text = Buffer.from(data).toString("latin1")
+        assert.notInclude(text, "aaaa")
+        assert.notInclude(text, "7777777")
+        assert.notInclude(text, "123456")
+      }
+      assert.deepStrictEqual(yield* sql`SELECT * FROM mtproto_auth_key`, [])
+    }))
+
+  withVault(
+    "finds entries that were altered, moved, or sealed by another vault, and shows nothing of them",
+    (vault) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const store = yield* openSealed(vault)
+        yield* store.setAccount({ dc: 2, userId: 1n })
+        yield* store.setAuthKey(1, authKey(1))
+        yield* store.setAuthKey(2, authKey(2))
+        yield* store.setUpdateState({ pts: 1, qts: 1, date: 1, seq: 1 })
+        const other = yield* openSealed(yield* Effect.provide(Vault, Layer.fresh(NodeVault.layerMemory)))
+        assert.deepStrictEqual(yield* Effect.flip(other.authKey(2)), corrupt("read an authorization key"))
+        assert.deepStrictEqual(yield* Effect.flip(other.account), corrupt("read the account"))
+        assert.deepStrictEqual(yield* Effect.flip(other.updateState), corrupt("read the update state"))
+        // The key of one data centre in the place of another's.
+        yield* sql`UPDATE mtproto_sealed_session SET data = (
+        SELECT data FROM mtproto_sealed_session WHERE entry = 'key 1') WHERE entry = 'key 2'`
+        assert.deepStrictEqual(yield* Effect.flip(store.authKey(2)), corrupt("read an authorization key"))
+        assert.deepStrictEqual(plain(yield* store.authKey(1)), plain(authKey(1)))
+        yield* sql`UPDATE mtproto_sealed_session SET data = ${new Uint8Array(60)} WHERE entry = 'account'`
+        assert.deepStrictEqual(yield* Effect.flip(store.account), corrupt("read the account"))
+        // One account's entries under another's name.
+        yield* sql`UPDATE mtproto_sealed_session SET name = 'second'`
+        const second = yield* openSealed(vault, "second")
+        assert.deepStrictEqual(yield* Effect.flip(second.updateState), corrupt("read the update state"))
+      })
+  )
+})
+
+describe("SqlVault", () => {
+  const argon2 = { memory: 8, passes: 1, parallelism: 1 }
+  const secret = (passphrase: string) => ({ passphrase: Redacted.make(passphrase), argon2 })
+  const vaultOf = (passphrase: string, name?: string) =>
+    Effect.flatMap(
+      Layer.build(Layer.fresh(SqlVault.layer(secret(passphrase), { name }))),
+      (context) => Effect.provide(Vault, context)
+    )
+  const entries = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT name, entry FROM mtproto_vault ORDER BY name`)
+  const bytes = Uint8Array.of(1, 2, 3)
+
+  withSql(
+    "keeps the wrapped key; a wrong passphrase changes nothing, a new one changes only that",
+    Effect.gen(function*() {
+      const vault = yield* vaultOf("old")
+      const sealed = vault.seal("here", bytes)
+      const before = yield* entries
+      assert.strictEqual((yield* Effect.flip(vaultOf("wrong"))).reason, "wrong-secret")
+      assert.deepStrictEqual(yield* entries, before)
+      yield* vault.rewrap(secret("new"))
+      assert.strictEqual((yield* Effect.flip(vaultOf("old"))).reason, "wrong-secret")
+      assert.deepStrictEqual((yield* vaultOf("new")).open("here", sealed), bytes)
+    }).pipe(Effect.scoped)
+  )
+
+  withSql(
+    "several vaults in one database have keys of their own",
+    Effect.gen(function*() {
+      const one = yield* vaultOf("p", "one")
+      const two = yield* vaultOf("p", "two")
+      assert.isUndefined(two.open("here", one.seal("here", bytes)))
+      assert.strictEqual((yield* entries).length, 2)
+    }).pipe(Effect.scoped)
+  )
+
+  withSql(
+    "takes its secret from the configuration, and says what is wrong with a database",
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const env = ConfigProvider.layer(ConfigProvider.fromUnknown({ VAULT_KEY: "00".repeat(32) }))
+      const open = Effect.flatMap(
+        Layer.build(Layer.fresh(SqlVault.layerConfig())),
+        (context) => Effect.provide(Vault, context)
+      ).pipe(Effect.provide(env))
+      const sealed = (yield* open).seal("here", bytes)
+      assert.deepStrictEqual((yield* open).open("here", sealed), bytes)
+      yield* sql`UPDATE mtproto_vault SET entry = 'nonsense'`
+      assert.strictEqual((yield* Effect.flip(vaultOf("p"))).reason, "corrupt")
+      yield* sql`DROP TABLE mtproto_vault`
+      yield* sql`CREATE VIEW mtproto_vault AS SELECT 1 AS one`
+      assert.strictEqual((yield* Effect.flip(vaultOf("p"))).reason, "unavailable")
     }).pipe(Effect.scoped)
   )
 })

@@ -1,6 +1,5 @@
 /**
- * `SessionStore` on SQL: three tables, and one that holds the version of the
- * others.
+ * `SessionStore` on SQL, a column for everything.
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -10,11 +9,8 @@ import type * as SqlError from "effect/sql/SqlError"
 import type { Salt } from "../Session.ts"
 import type { AuthKey, SessionStore, SessionStoreError } from "../SessionStore.ts"
 import * as Bytes from "./bytes.ts"
+import { migrate } from "./sessionStoreMigrations.ts"
 
-/** The version of the tables that this software writes. */
-export const VERSION = 1
-
-const VersionRow = Schema.Struct({ version: Schema.Int })
 const AccountRow = Schema.Struct({
   dc: Schema.Int,
   user_id: Schema.NullOr(Schema.String.check(Schema.isPattern(/^-?\d{1,19}$/)))
@@ -29,7 +25,7 @@ const StateRow = Schema.Struct({ pts: Schema.Int, qts: Schema.Int, date: Schema.
 
 const SALT_LENGTH = 16
 
-const writeSalts = (salts: ReadonlyArray<Salt>): Uint8Array => {
+export const writeSalts = (salts: ReadonlyArray<Salt>): Uint8Array => {
   const out = new Uint8Array(SALT_LENGTH * salts.length)
   salts.forEach(({ salt, validSince, validUntil }, i) => {
     Bytes.writeLong(out, SALT_LENGTH * i, salt)
@@ -39,7 +35,7 @@ const writeSalts = (salts: ReadonlyArray<Salt>): Uint8Array => {
   return out
 }
 
-const readSalts = (bytes: Uint8Array): ReadonlyArray<Salt> | undefined => {
+export const readSalts = (bytes: Uint8Array): ReadonlyArray<Salt> | undefined => {
   if (bytes.length % SALT_LENGTH !== 0) return undefined
   const out: Array<Salt> = []
   for (let at = 0; at < bytes.length; at += SALT_LENGTH) {
@@ -87,7 +83,7 @@ export const make = Effect.fnUntraced(function*(name: string, of: (store: Store)
   const run = (operation: string, statement: Effect.Effect<unknown, SqlError.SqlError>) =>
     guard(operation, Effect.asVoid(statement))
 
-  yield* migrate(sql, first, run, Failure)
+  yield* Effect.mapError(migrate(sql), (problem) => new Failure({ operation: "prepare its tables", ...problem }))
 
   return of({
     account: Effect.map(
@@ -166,40 +162,3 @@ export const make = Effect.fnUntraced(function*(name: string, of: (store: Store)
     )
   })
 })
-
-type First = <A>(
-  operation: string,
-  schema: Schema.Codec<A, unknown>,
-  statement: Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>
-) => Effect.Effect<A | undefined, SessionStoreError>
-
-type Run = (
-  operation: string,
-  statement: Effect.Effect<unknown, SqlError.SqlError>
-) => Effect.Effect<void, SessionStoreError>
-
-/** Makes the tables if they do not exist yet. Later versions change them step by step from the version found. */
-const migrate = Effect.fnUntraced(
-  function*(sql: SqlClient.SqlClient, first: First, run: Run, Failure: ErrorClass) {
-    const operation = "prepare its tables"
-    const bytes = sql.literal(sql.onDialectOrElse({ pg: () => "BYTEA", orElse: () => "BLOB" }))
-    yield* run(operation, sql`CREATE TABLE IF NOT EXISTS mtproto_session_version (version INTEGER NOT NULL)`)
-    const found = yield* first(operation, VersionRow, sql`SELECT version FROM mtproto_session_version`)
-    if (found !== undefined && found.version > VERSION) return yield* new Failure({ reason: "newer", operation })
-    if (found !== undefined) return
-    yield* run(
-      operation,
-      sql.withTransaction(Effect.all([
-        sql`CREATE TABLE mtproto_account (
-          name TEXT NOT NULL PRIMARY KEY, dc INTEGER NOT NULL, user_id TEXT)`,
-        sql`CREATE TABLE mtproto_auth_key (
-          name TEXT NOT NULL, dc INTEGER NOT NULL, auth_key ${bytes} NOT NULL, created_at DOUBLE PRECISION NOT NULL,
-          time_offset DOUBLE PRECISION NOT NULL, salts ${bytes} NOT NULL, PRIMARY KEY (name, dc))`,
-        sql`CREATE TABLE mtproto_update_state (
-          name TEXT NOT NULL PRIMARY KEY, pts INTEGER NOT NULL, qts INTEGER NOT NULL, date INTEGER NOT NULL,
-          seq INTEGER NOT NULL)`,
-        sql`INSERT INTO mtproto_session_version (version) VALUES (${VERSION})`
-      ]))
-    )
-  }
-)

@@ -1,0 +1,12 @@
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitest/config"
+
+// Run by scripts/postgres.mjs, which starts the server.
+export default defineConfig({
+  test: {
+    name: "postgres",
+    include: ["packages/*/test/**/*.postgres.ts"],
+    testTimeout: 30_000,
+    setupFiles: [fileURLToPath(new URL("vitest.setup.ts", import.meta.url))]
+  }
+})
