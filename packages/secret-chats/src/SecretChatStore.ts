@@ -25,6 +25,13 @@
  * 8. *Consistent reads.* `load` shows the chat at one version.
  * 9. *Nothing else.* A failed operation changes nothing, and no error text holds stored data.
  *
+ * **Sealed at rest**
+ *
+ * `layerSealed` wraps any driver, and `layerSealedSql` is the one to use for whatever is kept in a file: everything that
+ * is said, every key, every name of a message is encrypted and authenticated for its place before the driver sees it.
+ * What stays readable is what the driver has to compare or to put in order: ids of chats, versions, numbers, dates,
+ * states and timers. See `docs/storage.md`.
+ *
  * **Gotchas**
  *
  * `layerSql` commits in transactions of its own. A `commit` inside `sql.withTransaction` of the same single-connection
@@ -32,13 +39,15 @@
  *
  * @since 1.0.0
  */
+import { Vault } from "@effect-mtproto/crypto/Vault"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Memory from "./internal/storeMemory.ts"
+import * as Sealed from "./internal/storeSealed.ts"
 import * as Sql from "./internal/storeSql.ts"
 import type { StoreError } from "./SecretChatError.ts"
 
@@ -77,6 +86,17 @@ export interface OutboxRow {
   readonly record: Uint8Array
   /** What is sent: the ciphertext and how to send it. */
   readonly packet: Uint8Array
+}
+
+/**
+ * What the protocol knows about a message of the outbox.
+ *
+ * @category models
+ * @since 1.0.0
+ */
+export interface RecordRow {
+  readonly index: number
+  readonly record: Uint8Array
 }
 
 /**
@@ -151,6 +171,8 @@ export interface TimerRow {
   readonly date: number | undefined
   /** Unix seconds; `undefined` until the timer is started. */
   readonly expiresAt: number | undefined
+  /** What a layer above the driver wants to have back; at most 1 KiB. */
+  readonly note?: Uint8Array | undefined
 }
 
 // ----- writes
@@ -178,7 +200,8 @@ export type Change =
   | { readonly _tag: "ForgetOutbox"; readonly before: number }
   | { readonly _tag: "PutPending"; readonly index: number; readonly data: Uint8Array }
   | { readonly _tag: "DropPending"; readonly index: number }
-  | { readonly _tag: "AppendEvent"; readonly data: Uint8Array }
+  /** The data may depend on the id that the event gets: a function without effects, called for every attempt. */
+  | { readonly _tag: "AppendEvent"; readonly data: Uint8Array | ((id: bigint) => Uint8Array) }
   /** Adds to the history; a message with the same direction and random id that is there already stays as it is. */
   | { readonly _tag: "PutMessage"; readonly message: Omit<MessageRow, "chatId"> }
   /** Moves a message of ours on; `date` replaces its date. */
@@ -247,8 +270,8 @@ export interface Committed {
  * @since 1.0.0
  */
 export interface StoredChat extends ChatRow {
-  /** `record` of every message in the outbox, by index. */
-  readonly records: ReadonlyArray<Uint8Array>
+  /** Of every message in the outbox, by index. */
+  readonly records: ReadonlyArray<RecordRow>
   /** By index. */
   readonly pending: ReadonlyArray<PendingRow>
 }
@@ -369,3 +392,47 @@ export const layerSql: (
   options?: Sql.Options
 ) => Layer.Layer<SecretChatStore, StoreError, SqlClient.SqlClient> = (options) =>
   Layer.effect(SecretChatStore, Sql.make(options ?? {}))
+
+/**
+ * Seals everything that is stored through another store's layer with the `Vault`.
+ *
+ * It passes the suite that the other store passes. What was altered, or moved to another row, chat or account, is
+ * `StoreError` `corrupt`; so is all that was stored unsealed. `account` is that of the other store.
+ *
+ * @category layers
+ * @since 1.0.0
+ */
+export const layerSealed = <E, R>(
+  store: Layer.Layer<SecretChatStore, E, R>,
+  options?: { readonly account?: string | undefined }
+): Layer.Layer<SecretChatStore, E, R | Vault> =>
+  Layer.effect(
+    SecretChatStore,
+    Effect.gen(function*() {
+      const inner = yield* SecretChatStore
+      return SecretChatStore.of({
+        ...Sealed.make(inner, yield* Vault, options?.account ?? ""),
+        scope: inner.scope
+      })
+    })
+  ).pipe(Layer.provide(store))
+
+/**
+ * `layerSql`, sealed: what to use for chats that are kept in a file or on a server.
+ *
+ * **Example** (Sessions and chats of an account, sealed, in one file)
+ *
+ * ```ts
+ * const stores = Layer.merge(SessionStore.layerSealedSql(), SecretChatStore.layerSealedSql()).pipe(
+ *   Layer.provide(SqlVault.layer({ passphrase: Redacted.make("correct horse battery staple") })),
+ *   Layer.provide(SqliteClient.layer({ filename: "account.db" }))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 1.0.0
+ */
+export const layerSealedSql = (
+  options?: Sql.Options
+): Layer.Layer<SecretChatStore, StoreError, SqlClient.SqlClient | Vault> =>
+  layerSealed(layerSql(options), { account: options?.account })

@@ -1,4 +1,11 @@
-import { layerMemory, layerSql, SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
+import * as NodeVault from "@effect-mtproto/crypto/NodeVault"
+import {
+  layerMemory,
+  layerSealed,
+  layerSealedSql,
+  layerSql,
+  SecretChatStore
+} from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as SecretChatStoreTest from "@effect-mtproto/secret-chats/testing/SecretChatStoreTest"
 import * as SqliteClient from "@effect-mtproto/sql-sqlite/SqliteClient"
 import { assert, describe, it } from "@effect/vitest"
@@ -23,6 +30,11 @@ SecretChatStoreTest.suite("SQLite file", Layer.unwrap(Effect.map(temporaryFile, 
 SecretChatStoreTest.suite(
   "SQLite file, of one account among several",
   Layer.unwrap(Effect.map(temporaryFile, (filename) => sqlite(filename, { account: "second" })))
+)
+SecretChatStoreTest.suite("sealed, in memory", layerSealed(layerMemory).pipe(Layer.provide(NodeVault.layerMemory)))
+SecretChatStoreTest.suite(
+  "sealed, SQLite",
+  layerSealedSql().pipe(Layer.provide([NodeVault.layerMemory, SqliteClient.layer({ filename: ":memory:" })]))
 )
 
 const write = (chatId: number, expected: number, ...events: ReadonlyArray<number>) => ({

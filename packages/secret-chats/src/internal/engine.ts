@@ -345,7 +345,7 @@ export const read = (
     if (Option.isNone(stored)) return Effect.succeed(Option.none())
     const { head, pending, records, version } = stored.value
     return Result.match(
-      ChatState.decode({ head, outbox: records, pending: pending.map((row) => row.data) }),
+      ChatState.decode({ head, outbox: records.map((row) => row.record), pending: pending.map((row) => row.data) }),
       {
         onFailure: (error) => Effect.fail(corrupt(error)),
         onSuccess: (state) => Effect.succeed(Option.some({ version, state }))

@@ -80,7 +80,8 @@ export const make: Effect.Effect<Driver & { readonly scope: Scope.Scope }, never
         case "AppendEvent": {
           const id = ++lastEvent
           ids.push(id)
-          events.set(id, { id, chatId, data: copy(change.data) })
+          const { data } = change
+          events.set(id, { id, chatId, data: copy(typeof data === "function" ? data(id) : data) })
           return
         }
         case "PutMessage": {
@@ -123,8 +124,15 @@ export const make: Effect.Effect<Driver & { readonly scope: Scope.Scope }, never
           return
         }
         case "PutTimer": {
-          const key = messageKey(change.timer.outgoing, change.timer.randomId)
-          if (!chat.timers.has(key)) chat.timers.set(key, { ...change.timer, chatId, expiresAt: undefined })
+          const { note, ...timer } = change.timer
+          const key = messageKey(timer.outgoing, timer.randomId)
+          if (chat.timers.has(key)) return
+          chat.timers.set(key, {
+            ...timer,
+            chatId,
+            expiresAt: undefined,
+            ...(note === undefined ? {} : { note: copy(note) })
+          })
           return
         }
         case "DateTimer": {
@@ -192,7 +200,7 @@ export const make: Effect.Effect<Driver & { readonly scope: Scope.Scope }, never
         Effect.sync(() =>
           Option.map(Option.fromNullishOr(chats.get(chatId)), (chat) => ({
             ...chat.row,
-            records: [...chat.outbox.values()].toSorted(byIndex).map((row) => row.record),
+            records: [...chat.outbox.values()].toSorted(byIndex).map(({ index, record }) => ({ index, record })),
             pending: [...chat.pending.values()].toSorted(byIndex)
           }))
         ),

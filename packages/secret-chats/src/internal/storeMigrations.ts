@@ -15,9 +15,12 @@ import { StoreError } from "../SecretChatError.ts"
 /** @internal */
 export const migrationsTable = "secret_chat_migrations"
 
+const bytesType = (sql: SqlClient.SqlClient) =>
+  sql.literal(sql.onDialectOrElse({ pg: () => "BYTEA", orElse: () => "BLOB" }))
+
 const create = Effect.gen(function*() {
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
-  const bytes = sql.literal(sql.onDialectOrElse({ pg: () => "BYTEA", orElse: () => "BLOB" }))
+  const bytes = bytesType(sql)
 
   yield* sql`
     CREATE TABLE secret_chats (
@@ -115,7 +118,12 @@ const create = Effect.gen(function*() {
     )`
 })
 
-const migrations = { "0001_create": create }
+const addNotes = Effect.gen(function*() {
+  const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+  yield* sql`ALTER TABLE secret_chat_timers ADD COLUMN note ${bytesType(sql)}`
+})
+
+const migrations = { "0001_create": create, "0002_timer_notes": addNotes }
 
 const newest = Object.keys(migrations).length
 

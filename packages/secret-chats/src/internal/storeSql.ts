@@ -1,5 +1,6 @@
 /**
- * The store in a SQL database (SQLite now; only portable SQL, the dialects differ in `storeMigrations` alone).
+ * The store in a SQL database, SQLite or PostgreSQL. The SQL is portable; numbers that a 32-bit column cannot hold are
+ * cast before they are compared with one.
  *
  * A batch of commits is one transaction: first every chat is moved from its expected version to the next, which decides
  * about conflicts; then the changes of the writes that passed are carried out. Changes of different chats never touch the
@@ -130,7 +131,8 @@ const reader = (operation: string) => {
         ttl: number(row["ttl"]),
         startsOn,
         date: row["date"] === null ? undefined : number(row["date"]),
-        expiresAt: row["expires_at"] === null ? undefined : number(row["expires_at"])
+        expiresAt: row["expires_at"] === null ? undefined : number(row["expires_at"]),
+        ...(row["note"] === null ? {} : { note: bytes(row["note"]) })
       }
     }
   }
@@ -172,6 +174,11 @@ const pieces = <A>(items: ReadonlyArray<A>): ReadonlyArray<Arr.NonEmptyReadonlyA
   }
   return result
 }
+
+/** One for each row, the last: PostgreSQL refuses to replace a row twice in one statement. */
+const latest = <C extends { readonly index: number }>(owned: ReadonlyArray<Owned<C>>): ReadonlyArray<Owned<C>> => [
+  ...new Map(owned.map((one) => [`${one.chatId} ${one.change.index}`, one])).values()
+]
 
 /** Sorted numbers as inclusive ranges without a hole. */
 const ranges = (ids: ReadonlyArray<bigint>): ReadonlyArray<readonly [from: bigint, to: bigint]> => {
@@ -271,7 +278,7 @@ export const make = Effect.fnUntraced(function*(
       case "PutOutbox":
         return insert(
           "secret_chat_outbox",
-          owned.map(({ change, chatId }: Owned<Tagged<"PutOutbox">>) => ({
+          latest(owned as ReadonlyArray<Owned<Tagged<"PutOutbox">>>).map(({ change, chatId }) => ({
             account,
             chat_id: chatId,
             seq: change.index,
@@ -302,7 +309,7 @@ export const make = Effect.fnUntraced(function*(
       case "PutPending":
         return insert(
           "secret_chat_pending",
-          owned.map(({ change, chatId }: Owned<Tagged<"PutPending">>) => ({
+          latest(owned as ReadonlyArray<Owned<Tagged<"PutPending">>>).map(({ change, chatId }) => ({
             account,
             chat_id: chatId,
             seq: change.index,
@@ -326,7 +333,8 @@ export const make = Effect.fnUntraced(function*(
               const ids = eventIds.get(chatId)
               if (ids === undefined) eventIds.set(chatId, [id])
               else ids.push(id)
-              return { account, id, chat_id: chatId, data: change.data }
+              const { data } = change
+              return { account, id, chat_id: chatId, data: typeof data === "function" ? data(id) : data }
             }),
             ""
           ))
@@ -366,7 +374,7 @@ export const make = Effect.fnUntraced(function*(
           ({ change: { maxDate, outgoing }, chatId }) =>
             sql`UPDATE secret_chat_messages SET state = ${stateRank.read} WHERE account = ${account} AND chat_id = ${chatId} AND outgoing = ${
               outgoing ? 1 : 0
-            } AND date <= ${maxDate} AND state >= 10 AND state < 30`,
+            } AND date <= CAST(${maxDate} AS BIGINT) AND state >= 10 AND state < 30`,
           { discard: true }
         )
       case "DeleteMessages":
@@ -400,7 +408,8 @@ export const make = Effect.fnUntraced(function*(
             ttl: timer.ttl,
             starts_on: timer.startsOn,
             date: timer.date ?? null,
-            expires_at: null
+            expires_at: null,
+            note: timer.note ?? null
           })),
           "ON CONFLICT (account, chat_id, random_id, outgoing) DO NOTHING"
         )
@@ -415,9 +424,9 @@ export const make = Effect.fnUntraced(function*(
         return Effect.forEach(
           owned as ReadonlyArray<Owned<Tagged<"StartViewed">>>,
           ({ change: { at, maxDate, outgoing }, chatId }) =>
-            sql`UPDATE secret_chat_timers SET expires_at = ttl + ${at} WHERE account = ${account} AND chat_id = ${chatId} AND outgoing = ${
+            sql`UPDATE secret_chat_timers SET expires_at = ttl + CAST(${at} AS BIGINT) WHERE account = ${account} AND chat_id = ${chatId} AND outgoing = ${
               outgoing ? 1 : 0
-            } AND starts_on = ${"view"} AND date <= ${maxDate} AND expires_at IS NULL`,
+            } AND starts_on = ${"view"} AND date <= CAST(${maxDate} AS BIGINT) AND expires_at IS NULL`,
           { discard: true }
         )
       case "StartOpened":
@@ -427,7 +436,7 @@ export const make = Effect.fnUntraced(function*(
             Effect.forEach(
               pieces(randomIds),
               (piece) =>
-                sql`UPDATE secret_chat_timers SET expires_at = ttl + ${at} WHERE account = ${account} AND chat_id = ${chatId} AND outgoing = ${
+                sql`UPDATE secret_chat_timers SET expires_at = ttl + CAST(${at} AS BIGINT) WHERE account = ${account} AND chat_id = ${chatId} AND outgoing = ${
                   outgoing ? 1 : 0
                 } AND expires_at IS NULL AND random_id IN ${sql.in(piece)}`,
               { discard: true }
@@ -519,6 +528,8 @@ export const make = Effect.fnUntraced(function*(
           writes.push(write)
         }
       }
+      // Everybody takes the locks of chats in one order, so that two processes never wait for each other.
+      writes.sort((a, b) => a.chatId - b.chatId)
       const results = new Map<Write | undefined, Exit.Exit<Committed, StoreError>>()
       const attempt = (
         part: ReadonlyArray<Write>,
@@ -568,9 +579,14 @@ export const make = Effect.fnUntraced(function*(
     load: (chatId) =>
       Effect.mapError(
         sql.withTransaction(Effect.all({
-          chats: exact(sql`SELECT * FROM secret_chats WHERE account = ${account} AND chat_id = ${chatId}`),
+          // Nobody advances the chat until the rest is read; SQLite locks out writers anyway.
+          chats: exact(
+            sql`SELECT * FROM secret_chats WHERE account = ${account} AND chat_id = ${chatId} ${
+              sql.literal(sql.onDialectOrElse({ pg: () => "FOR SHARE", orElse: () => "" }))
+            }`
+          ),
           records: exact(
-            sql`SELECT record FROM secret_chat_outbox WHERE account = ${account} AND chat_id = ${chatId} ORDER BY seq`
+            sql`SELECT seq, record FROM secret_chat_outbox WHERE account = ${account} AND chat_id = ${chatId} ORDER BY seq`
           ),
           pending: exact(
             sql`SELECT seq, data FROM secret_chat_pending WHERE account = ${account} AND chat_id = ${chatId} ORDER BY seq`
@@ -583,7 +599,7 @@ export const make = Effect.fnUntraced(function*(
             const read = reader("load")
             return Option.map(Option.fromNullishOr(rows.chats[0]), (row) => ({
               ...read.chat(row),
-              records: rows.records.map((record) => read.bytes(record["record"])),
+              records: rows.records.map((r) => ({ index: read.number(r["seq"]), record: read.bytes(r["record"]) })),
               pending: rows.pending.map((p) => ({ index: read.number(p["seq"]), data: read.bytes(p["data"]) }))
             }))
           },
@@ -594,9 +610,9 @@ export const make = Effect.fnUntraced(function*(
     list: ({ after, limit }) =>
       query(
         "list",
-        sql`SELECT * FROM secret_chats WHERE account = ${account} AND chat_id > ${
+        sql`SELECT * FROM secret_chats WHERE account = ${account} AND chat_id > CAST(${
           after ?? -(2 ** 31) - 1
-        } ORDER BY chat_id LIMIT ${pageSize(limit)}`,
+        } AS BIGINT) ORDER BY chat_id LIMIT ${pageSize(limit)}`,
         (rows, read) => rows.map(read.chat)
       ),
 

@@ -266,7 +266,7 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
           }
           const loaded = Option.getOrThrow(yield* store.load(chatId))
           assert.strictEqual(loaded.version, 1)
-          assert.deepStrictEqual(loaded.records.map(plain), [[10, 0]])
+          assert.deepStrictEqual(loaded.records.map((row) => plain(row.record)), [[10, 0]])
           assert.deepStrictEqual(loaded.pending, [])
           assert.deepStrictEqual(yield* allEvents(chatId), [])
           assert.deepStrictEqual(yield* positions(chatId), [])
@@ -398,10 +398,14 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
           yield* store.commit(write(chatId, 0, ...Arr.makeBy(4, (i) => outgoing(i))))
           yield* store.commit(write(chatId, 1, { _tag: "ForgetOutbox", before: 3 }, outgoing(1), outgoing(4)))
           assert.deepStrictEqual(yield* unsent(chatId), [1, 3, 4])
-          assert.deepStrictEqual(Option.getOrThrow(yield* store.load(chatId)).records.map(plain), [[10, 1], [10, 3], [
-            10,
-            4
-          ]])
+          assert.deepStrictEqual(
+            Option.getOrThrow(yield* store.load(chatId)).records.map((row) => [row.index, plain(row.record)]),
+            [
+              [1, [10, 1]],
+              [3, [10, 3]],
+              [4, [10, 4]]
+            ]
+          )
         })
       )
 
@@ -444,6 +448,22 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
           assert.deepStrictEqual((yield* allEvents(chatId)).map((row) => plain(row.data)), [[1], [3]])
           yield* store.confirm([rows[0]!.id, rows[1]!.id, rows[2]!.id])
           assert.deepStrictEqual(yield* allEvents(chatId), [])
+        })
+      )
+
+      test(
+        "the data of an event may depend on its id",
+        Effect.gen(function*() {
+          const store = yield* SecretChatStore
+          const chatId = freshChat()
+          const named: Change = { _tag: "AppendEvent", data: (id) => new TextEncoder().encode(String(id)) }
+          const { events } = yield* store.commit(write(chatId, 0, event(1), named, named))
+          const rows = yield* allEvents(chatId)
+          assert.deepStrictEqual(rows.map((row) => row.id), events)
+          assert.deepStrictEqual(
+            rows.slice(1).map((row) => new TextDecoder().decode(row.data)),
+            events.slice(1).map(String)
+          )
         })
       )
 
@@ -712,6 +732,67 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
           assert.deepStrictEqual((yield* due(chatId, 10)).toSorted(), [2n, 3n])
           yield* store.commit(write(chatId, 1, { _tag: "DropTimers", randomIds: undefined }))
           assert.deepStrictEqual(yield* due(chatId, 10), [])
+        })
+      )
+
+      test(
+        "are given back as they were stored, with their note",
+        Effect.gen(function*() {
+          const store = yield* SecretChatStore
+          const chatId = freshChat()
+          const [smallest, greatest] = [-(2n ** 63n), 2n ** 63n - 1n]
+          yield* store.commit(write(
+            chatId,
+            0,
+            timer(smallest, { note: bytes(0, 1, 255) }),
+            timer(greatest, { ttl: 11, startsOn: "open", outgoing: true, date: 2 ** 31 - 1, note: bytes() }),
+            timer(3n, { ttl: 12 }),
+            { _tag: "StartViewed", outgoing: false, maxDate: 2 ** 33, at: past },
+            { _tag: "StartOpened", outgoing: true, randomIds: [greatest], at: past }
+          ))
+          const rows = yield* store.expired({ now: past + 100, limit: 1000 })
+          const mine = rows.filter((row) => row.chatId === chatId)
+          const row = { chatId, outgoing: false, startsOn: "view", date: 100 }
+          assert.deepStrictEqual(
+            mine.map(({ note, ...rest }) => ({ ...rest, note: note === undefined ? undefined : plain(note) })),
+            [
+              { ...row, randomId: smallest, ttl: 10, expiresAt: past + 10, note: [0, 1, 255] },
+              {
+                ...row,
+                randomId: greatest,
+                outgoing: true,
+                ttl: 11,
+                startsOn: "open",
+                date: 2 ** 31 - 1,
+                expiresAt: past + 11,
+                note: []
+              },
+              { ...row, randomId: 3n, ttl: 12, expiresAt: past + 12, note: undefined }
+            ] as never
+          )
+        })
+      )
+
+      test(
+        "run out after 2038",
+        Effect.gen(function*() {
+          const store = yield* SecretChatStore
+          const chatId = freshChat()
+          const at = 2 ** 31 - 5
+          yield* store.commit(write(
+            chatId,
+            0,
+            timer(1n, { startsOn: "open" }),
+            timer(2n),
+            { _tag: "StartOpened", outgoing: false, randomIds: [1n], at },
+            { _tag: "StartViewed", outgoing: false, maxDate: 2 ** 31 - 1, at: at + 10 }
+          ))
+          const mine = Effect.map(
+            store.expired({ now: 2 ** 32, limit: 1000 }),
+            (rows) => rows.filter((row) => row.chatId === chatId).map((row) => [row.randomId, row.expiresAt])
+          )
+          assert.deepStrictEqual(yield* mine, [[1n, at + 10], [2n, at + 20]])
+          yield* store.commit(write(chatId, 1, { _tag: "DropTimers", randomIds: undefined }))
         })
       )
 
