@@ -89,6 +89,8 @@ export interface Options {
   readonly publicKeys: ReadonlyArray<RsaPublicKey>
   /** The data centre as it stands in the exchange: its number, plus 10000 on the test servers. */
   readonly dc: number
+  /** Makes a temporary key that lives this long, in seconds. */
+  readonly expiresIn?: number | undefined
 }
 
 /**
@@ -121,6 +123,7 @@ export interface Nonces {
 const reqPq = TlCodec.make(MtprotoApi.req_pq_multi)
 const resPq = TlCodec.make(MtprotoApi.resPQ)
 const innerData = TlCodec.make(MtprotoApi.p_q_inner_data_dc)
+const temporaryInnerData = TlCodec.make(MtprotoApi.p_q_inner_data_temp_dc)
 const reqDhParams = TlCodec.make(MtprotoApi.req_DH_params)
 const dhParams = TlCodec.make(MtprotoApi.Server_DH_Params)
 const dhInner = TlCodec.make(MtprotoApi.server_DH_inner_data)
@@ -186,7 +189,8 @@ export const readResPq = (
 
 /**
  * What is encrypted with the server's RSA key: at most 144 bytes. Fails when `p`
- * and `q` are not the factors of the challenge.
+ * and `q` are not the factors of the challenge. `expiresIn` (seconds) asks for a
+ * temporary key.
  *
  * @since 1.0.0
  * @category steps
@@ -195,18 +199,17 @@ export const writeInnerData = (
   nonces: Nonces,
   challenge: Challenge,
   factors: { readonly p: bigint; readonly q: bigint },
-  dc: number
+  dc: number,
+  expiresIn?: number | undefined
 ): Result.Result<Uint8Array, AuthKeyExchangeError> => {
   const { p, q } = factors
   if (p * q !== challenge.pq || p <= 1n || p >= q) return fail("pq")
-  return Result.succeed(innerData.encode({
-    _tag: "p_q_inner_data_dc",
-    pq: Bytes.bigEndian(challenge.pq),
-    p: Bytes.bigEndian(p),
-    q: Bytes.bigEndian(q),
-    ...nonces,
-    dc
-  }))
+  const fields = { pq: Bytes.bigEndian(challenge.pq), p: Bytes.bigEndian(p), q: Bytes.bigEndian(q), ...nonces, dc }
+  return Result.succeed(
+    expiresIn === undefined
+      ? innerData.encode({ _tag: "p_q_inner_data_dc", ...fields })
+      : temporaryInnerData.encode({ _tag: "p_q_inner_data_temp_dc", ...fields, expiresIn })
+  )
 }
 
 /**
@@ -342,7 +345,7 @@ export const run: <E>(
     crypto.factorize(challenge.pq),
     () => new AuthKeyExchangeError({ problem: "pq" })
   )
-  const data = yield* Effect.fromResult(writeInnerData(nonces, challenge, factors, options.dc))
+  const data = yield* Effect.fromResult(writeInnerData(nonces, challenge, factors, options.dc, options.expiresIn))
   const encrypted = yield* Effect.mapError(
     RsaPad.encrypt(crypto, challenge.publicKey, data),
     () => new AuthKeyExchangeError({ problem: "crypto" })

@@ -88,6 +88,12 @@ export const defaultOptions: Options = { maxRetries: 5, retryDelay: 1_000, maxFl
 export interface Calls {
   /** How many calls have not ended. */
   readonly size: number
+  /** How many calls are with the session. */
+  readonly inFlight: number
+  /** Whether one of those must not be executed twice. */
+  readonly hasDelicate: boolean
+  /** While held, nothing more is given to the session. */
+  hold(held: boolean): void
   submit(now: number, init: Init): Call
   /** The answer is not wanted any more. No outcome will come. */
   cancel(call: Call): void
@@ -147,6 +153,7 @@ class CallsImpl implements Calls {
   readonly orphans = new Set<CallImpl>()
   /** No deadline is earlier than this. */
   nextDeadline = Infinity
+  held = false
 
   constructor(options: Options) {
     this.options = options
@@ -154,6 +161,19 @@ class CallsImpl implements Calls {
 
   get size(): number {
     return this.calls.size
+  }
+
+  get inFlight(): number {
+    return this.byQuery.size
+  }
+
+  get hasDelicate(): boolean {
+    for (const call of this.byQuery.values()) if (!call.init.repeatable) return true
+    return false
+  }
+
+  hold(held: boolean): void {
+    this.held = held
   }
 
   submit(now: number, init: Init): Call {
@@ -254,7 +274,7 @@ class CallsImpl implements Calls {
   }
 
   private hasRoom(): boolean {
-    return this.byQuery.size < this.options.maxInFlight
+    return !this.held && this.byQuery.size < this.options.maxInFlight
   }
 
   private expire(now: number): Array<Outcome> {

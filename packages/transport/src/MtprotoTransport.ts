@@ -81,6 +81,12 @@ export interface Options {
   readonly device?: Partial<Device> | undefined
   /** Hides MTProto from filters on the way. Default: true. */
   readonly obfuscated?: boolean | undefined
+  /**
+   * Forward secrecy on the way to the server: what is sent is encrypted with keys that live a day at most and are never
+   * stored, so that whoever gets hold of the store cannot read what was recorded before. Costs a second key exchange at
+   * every start. Default: false. The life of the keys is a day unless given.
+   */
+  readonly forwardSecrecy?: boolean | { readonly keyLife: Duration.Input } | undefined
   /** How long a call may take. Default: 60 seconds. */
   readonly callTimeout?: Duration.Input | undefined
   /** Flood waits up to this are waited for. Default: 30 seconds. */
@@ -136,6 +142,7 @@ const device: Device = {
   langCode: "en"
 }
 
+const DAY = 86_400_000
 const TEST_DC = 10_000
 const MAX_MIGRATIONS = 3
 const MIGRATION = /^(?:PHONE|NETWORK|USER)_MIGRATE_(\d+)$/
@@ -188,6 +195,11 @@ export const make: (
           publicKeys,
           wireDc: datacenter.id + (isTest ? TEST_DC : 0),
           obfuscated: options.obfuscated ?? true,
+          temporaryKeys: options.forwardSecrecy === undefined || options.forwardSecrecy === false
+            ? undefined
+            : Math.floor(
+              millis(options.forwardSecrecy === true ? undefined : options.forwardSecrecy.keyLife, DAY) / 1_000
+            ),
           header: writeHeader(options),
           limits: {
             pingInterval: millis(options.pingInterval, Session.defaultLimits.pingInterval),

@@ -21,6 +21,9 @@
  *   again, and what may be executed twice (`repeatable`). Anything else ends as
  *   `Uncertain`.
  *
+ * A session on a temporary key (`binding`) first has a permanent key vouch for
+ * it, and sends no query before the server has taken that.
+ *
  * Times are milliseconds of the caller's clock, which should not jump.
  *
  * @since 1.0.0
@@ -30,6 +33,7 @@ import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as Packet from "@effect-mtproto/crypto/Packet"
 import type { SharedKey } from "@effect-mtproto/crypto/SharedKey"
 import * as Result from "effect/Result"
+import * as Binding from "./internal/binding.ts"
 import * as Bytes from "./internal/bytes.ts"
 import * as Incoming from "./internal/incoming.ts"
 import * as MessageIds from "./internal/messageIds.ts"
@@ -110,6 +114,8 @@ export interface Options {
   readonly synchronised: boolean
   /** Stands before every query until one has been answered: `invokeWithLayer`, `initConnection`. */
   readonly header: Uint8Array
+  /** For a temporary key: the permanent one that vouches for it, and when it expires (seconds of the server's clock). */
+  readonly binding?: { readonly permanentKey: SharedKey; readonly expiresAt: number } | undefined
   readonly limits?: Partial<Limits> | undefined
 }
 
@@ -137,6 +143,8 @@ export interface Query {
  * - `Update`: an object that is no service message.
  * - `Created`: the server made (or lost and made again) the session: updates
  *   may be missing.
+ * - `Bound`, `BindingFailed`: the server has taken, or refused, a temporary key. A
+ *   session that was refused is of no further use.
  * - `Salts`: the known salts changed.
  * - `Close`: the connection has to be closed: `dead` when nothing comes any
  *   more, `refused` when what came cannot be trusted.
@@ -151,6 +159,8 @@ export type Event =
   | { readonly _tag: "Rejected"; readonly query: Query; readonly reason: string }
   | { readonly _tag: "Update"; readonly body: Uint8Array }
   | { readonly _tag: "Created" }
+  | { readonly _tag: "Bound" }
+  | { readonly _tag: "BindingFailed"; readonly code: number; readonly message: string }
   | { readonly _tag: "Salts" }
   | { readonly _tag: "Close"; readonly reason: "dead" | "refused" }
 
@@ -225,6 +235,8 @@ class SessionImpl implements Session, Incoming.Handler {
   queueSorted = true
   sent = new Map<bigint, Outgoing>()
   resending = false
+  /** The call that binds a temporary key, until it is answered. */
+  binding: Outgoing | undefined
   notices: Array<Notices.Notice> = []
   acks: Array<bigint> = []
   ackAt = Infinity
@@ -246,6 +258,7 @@ class SessionImpl implements Session, Incoming.Handler {
     this.ids = MessageIds.make(Bytes.readInt(crypto.randomBytes(4), 0))
     this.saltStore = Salts.make(options.salts)
     this.clock = new ServerClock(options.timeOffset, options.synchronised)
+    if (options.binding !== undefined) this.bind()
   }
 
   get timeOffset(): number {
@@ -305,7 +318,7 @@ class SessionImpl implements Session, Incoming.Handler {
 
   wakeAt(): number {
     if (!this.attached) return Infinity
-    if (this.queue.length > 0 || this.notices.length > 0 || this.resending) return -Infinity
+    if (this.mayQuery() || this.notices.length > 0 || this.resending) return -Infinity
     if (this.acks.length >= this.limits.ackThreshold) return -Infinity
     const ping = this.pingSentAt === undefined
       ? this.lastReceived + this.limits.pingInterval
@@ -379,10 +392,14 @@ class SessionImpl implements Session, Incoming.Handler {
     }
     for (const notice of this.notices) out.push(notice)
     this.notices = []
-    if (!this.queueSorted) this.queue.sort((a, b) => a.order - b.order)
-    this.queueSorted = true
-    for (const query of this.queue) out.push(query)
-    this.queue = []
+    if (this.mayQuery()) {
+      if (!this.queueSorted) this.queue.sort((a, b) => a.order - b.order)
+      this.queueSorted = true
+      const queue = this.queue
+      // the call that binds has the lowest order
+      this.queue = this.binding === undefined ? [] : queue.splice(1)
+      for (const query of queue) out.push(query)
+    }
     const due = out.length > 0 || this.acks.length >= this.limits.ackThreshold || this.now >= this.ackAt
     if (this.acks.length > 0 && due) {
       for (let i = 0; i < this.acks.length; i += Service.MAX_IDS) {
@@ -395,10 +412,15 @@ class SessionImpl implements Session, Incoming.Handler {
     return out
   }
 
+  /** Whether there are queries that may go out. */
+  private mayQuery(): boolean {
+    return this.queue.length > 0 && (this.binding === undefined || this.binding.state === "queued")
+  }
+
   /** What an item needs in a container, at most. */
   private sizeOf(item: Outgoing | Notices.Notice): number {
     if (!(item instanceof Outgoing)) return item.body.length
-    if (item.alone) return Infinity
+    if (item.alone || item === this.binding) return Infinity
     return item.body.length + INVOKE_AFTER + (this.initialised ? 0 : this.options.header.length)
   }
 
@@ -436,12 +458,19 @@ class SessionImpl implements Session, Incoming.Handler {
       query.resend = false
       return { msgId: query.msgId, seqNo: query.seqNo, body: query.wire }
     }
+    const isBinding = query === this.binding
     const after = query.after
     query.waits = after !== undefined && (after.state === "sent" || after.state === "acked")
-    query.wrapped = !this.initialised
+    query.wrapped = !this.initialised && !isBinding
     const wait = query.waits ? Service.invokeAfter(after!.msgId) : EMPTY
-    query.wire = Bytes.concat(wait, query.wrapped ? this.options.header : EMPTY, query.body)
     query.msgId = this.nextId()
+    query.wire = isBinding
+      ? Binding.write(this.crypto, this.options.binding!, {
+        temporaryKeyId: this.options.key.id,
+        sessionId: this.id,
+        msgId: query.msgId
+      })
+      : Bytes.concat(wait, query.wrapped ? this.options.header : EMPTY, query.body)
     query.seqNo = this.nextSeqNo(true)
     query.state = "sent"
     query.checkAt = this.now + query.checkDelay
@@ -497,6 +526,7 @@ class SessionImpl implements Session, Incoming.Handler {
     if (query === undefined) return
     this.resets = 0
     this.clock.compare(this.now, msgId, requestId)
+    if (query === this.binding) return this.onBound(query, result)
     if (result === undefined) {
       this.finish(query)
       this.out.push({ _tag: "Rejected", query, reason: "the answer cannot be read" })
@@ -516,8 +546,33 @@ class SessionImpl implements Session, Incoming.Handler {
     } else if (query.wrapped) {
       this.initialised = true
     }
+    // the server has lost the binding with its memory: the same key is bound once more
+    if (error.message === "AUTH_KEY_PERM_EMPTY" && this.options.binding && ++query.rejections <= MAX_REJECTIONS) {
+      this.bind()
+      return this.renumber(query)
+    }
     this.finish(query)
     this.out.push({ _tag: "Failed", query, code: error.code, message: error.message })
+  }
+
+  private bind(): void {
+    if (this.binding !== undefined) return
+    this.binding = new Outgoing(0, EMPTY, true, undefined, this.limits.stateCheck)
+    this.queue.push(this.binding)
+    this.queueSorted = false
+  }
+
+  private onBound(query: Outgoing, result: Uint8Array | undefined): void {
+    const error = result === undefined ? UNREADABLE : Service.readError(result)
+    this.finish(query)
+    if (error !== undefined) {
+      this.out.push({ _tag: "BindingFailed", ...error })
+    } else if (Binding.isTrue(result!)) {
+      this.binding = undefined
+      this.out.push({ _tag: "Bound" })
+    } else {
+      this.out.push({ _tag: "BindingFailed", ...UNREADABLE })
+    }
   }
 
   onAcks(ids: ReadonlyArray<bigint>): void {
@@ -657,8 +712,7 @@ class SessionImpl implements Session, Incoming.Handler {
     this.recent.delete(badId)
     for (const query of this.refused(badId)) {
       if (++query.rejections > MAX_REJECTIONS) {
-        this.finish(query)
-        this.out.push({ _tag: "Rejected", query, reason: "the server does not take the message" })
+        this.reject(query)
       } else if (mayRepeat(query)) {
         this.renumber(query)
       } else {
@@ -683,8 +737,7 @@ class SessionImpl implements Session, Incoming.Handler {
     this.initialised = false
     for (const query of this.sent.values()) {
       if (refused.has(query) && ++query.rejections > MAX_REJECTIONS) {
-        this.finish(query)
-        this.out.push({ _tag: "Rejected", query, reason: "the server does not take the message" })
+        this.reject(query)
       } else if (query.repeatable || refused.has(query)) {
         this.renumber(query)
       } else {
@@ -709,6 +762,15 @@ class SessionImpl implements Session, Incoming.Handler {
     this.queueSorted = false
   }
 
+  private reject(query: Outgoing): void {
+    this.finish(query)
+    this.out.push(
+      query === this.binding
+        ? { _tag: "BindingFailed", code: 0, message: "the server does not take the message" }
+        : { _tag: "Rejected", query, reason: "the server does not take the message" }
+    )
+  }
+
   private giveUp(query: Outgoing): void {
     this.finish(query)
     this.out.push({ _tag: "Uncertain", query })
@@ -722,6 +784,8 @@ class SessionImpl implements Session, Incoming.Handler {
   }
 }
 
+/** How an answer counts that is none. */
+const UNREADABLE = { code: 500, message: "the answer cannot be read" }
 const NOTHING: ReadonlySet<Outgoing> = new Set()
 
 /** Drops the oldest entries over the bound. */

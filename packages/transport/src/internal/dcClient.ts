@@ -3,6 +3,7 @@
  * there is none, and carries calls and updates between the session and those who
  * use it. What decides is in `Session` and `Calls`; this file only drives them.
  */
+import * as Api from "@effect-mtproto/core/Api"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as Packet from "@effect-mtproto/crypto/Packet"
 import type { RsaPublicKey } from "@effect-mtproto/crypto/RsaPublicKey"
@@ -44,6 +45,8 @@ export interface Settings {
   /** The number of the data centre as it stands in the key exchange and in obfuscated headers. */
   readonly wireDc: number
   readonly obfuscated: boolean
+  /** How long temporary keys live, in seconds; without, the permanent key encrypts everything. */
+  readonly temporaryKeys: number | undefined
   /** `invokeWithLayer` and `initConnection` without their query. */
   readonly header: Uint8Array
   readonly limits: Partial<Session.Limits>
@@ -77,7 +80,56 @@ const CODE_FLOOD = -429
 const CODE_WRONG_DC = -444
 const FLOOD_BACKOFF = 1_000
 
-type Failure = Connection.ConnectionError | AuthKeyExchange.AuthKeyExchangeError | SessionStoreError
+/** A young permanent key may not have reached every machine of the server. */
+const YOUNG_KEY = 60_000
+/** How long calls under way get to end before they are sent anew with another key. */
+const DRAIN = 5_000
+/** The pause before what must not be sent anew is looked at again. */
+const DRAIN_AGAIN = 1_000
+/** So long before its end a temporary key is given up whatever is under way. */
+const LAST_MOMENT = 60_000
+
+/** The server did not take a temporary key. */
+class BindingError {
+  readonly _tag = "BindingError"
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
+  get message(): string {
+    return `The server refused a temporary key: ${this.text}`
+  }
+}
+
+/** Another key is ready: the connection ends so that the next one begins with it. */
+class Renewed {
+  readonly _tag = "Renewed"
+  readonly message = "Another temporary key is ready"
+}
+
+type Failure =
+  | Connection.ConnectionError
+  | AuthKeyExchange.AuthKeyExchangeError
+  | SessionStoreError
+  | BindingError
+  | Renewed
+
+interface PermanentKey {
+  readonly key: SharedKey.SharedKey
+  /** By our clock, in milliseconds. */
+  readonly createdAt: number
+}
+
+interface TemporaryKey {
+  readonly key: SharedKey.SharedKey
+  readonly salts: ReadonlyArray<Session.Salt>
+  readonly timeOffset: number
+  /** By the server's clock, in seconds. */
+  readonly expiresAt: number
+  /** By our clock, in milliseconds. */
+  readonly endsAt: number
+  readonly renewAt: number
+}
 
 export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreError, Scope.Scope> = Effect.fnUntraced(
   function*(settings) {
@@ -95,7 +147,13 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     let connected = false
     /** Since when a packet is being written to the socket. */
     let sendingSince: number | undefined
-    let stalled: Deferred.Deferred<never, Connection.ConnectionError> | undefined
+    let stalled: Deferred.Deferred<never, Connection.ConnectionError | Renewed> | undefined
+    let permanent: PermanentKey | undefined
+    /** The temporary key of the session. */
+    let temporary: TemporaryKey | undefined
+    /** The temporary key that the next session begins with. */
+    let spare: TemporaryKey | undefined
+    const temporaryChanged = Latch.makeUnsafe(false)
     let connections = 0
     let fatal: TransportError | undefined
 
@@ -107,12 +165,15 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
 
     const stored = yield* store.authKey(datacenter.id)
     if (stored !== undefined) {
-      makeSession(SharedKey.make(crypto, Redacted.value(stored.key)), {
-        salts: stored.salts,
-        timeOffset: stored.timeOffset,
-        // the clock may have been set since
-        synchronised: false
-      })
+      permanent = { key: SharedKey.make(crypto, Redacted.value(stored.key)), createdAt: stored.createdAt * 1_000 }
+      if (settings.temporaryKeys === undefined) {
+        makeSession(permanent.key, {
+          salts: stored.salts,
+          timeOffset: stored.timeOffset,
+          // the clock may have been set since
+          synchronised: false
+        })
+      }
     }
 
     // ----- calls
@@ -172,8 +233,8 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     // ----- one connection
 
     /** Hands the session's events on, and answers why the connection has to end, if it has to. */
-    const dispatch = (current: Session.Session): Connection.ConnectionError | undefined => {
-      let end: Connection.ConnectionError | undefined
+    const dispatch = (current: Session.Session): Connection.ConnectionError | BindingError | undefined => {
+      let end: Connection.ConnectionError | BindingError | undefined
       for (const event of current.events()) {
         switch (event._tag) {
           case "Update":
@@ -184,6 +245,11 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
             break
           case "Salts":
             saltsChanged.openUnsafe()
+            break
+          case "Bound":
+            break
+          case "BindingFailed":
+            end = new BindingError(event.message)
             break
           case "Close":
             end = new Connection.ConnectionError({ reason: event.reason === "dead" ? "silent" : "refused" })
@@ -203,7 +269,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         const time = now()
         for (const packet of packets) current.receive(time, packet)
         const end = dispatch(current)
-        if (end !== undefined) return yield* end
+        if (end !== undefined) return yield* Effect.fail(end)
         if (Math.min(calls.wakeAt(), current.wakeAt()) <= time) writable.openUnsafe()
         alarm.rearm()
       }
@@ -217,7 +283,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         for (const outcome of calls.poll(time)) complete(outcome)
         const packets = current.poll(time)
         const end = dispatch(current)
-        if (end !== undefined) return yield* end
+        if (end !== undefined) return yield* Effect.fail(end)
         if (packets.length > 0) {
           sendingSince = time
           yield* connection.send(packets)
@@ -228,7 +294,12 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       }
     })
 
-    const exchange = Effect.fnUntraced(function*(connection: Connection.Connection) {
+    const openConnection = Connection.open(crypto, datacenter, {
+      openTimeout: settings.openTimeout,
+      obfuscation: settings.obfuscated ? { dcId: settings.wireDc } : undefined
+    })
+
+    const exchange = Effect.fnUntraced(function*(connection: Connection.Connection, expiresIn?: number) {
       const ids = MessageIds.make(0)
       const ask = Effect.fnUntraced(function*(body: Uint8Array) {
         yield* connection.send([Packet.sealPlain({ msgId: ids.next(now()), body })])
@@ -240,31 +311,69 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         }
       })
       const agreed = yield* Effect.timeoutOrElse(
-        AuthKeyExchange.run(crypto, { publicKeys: settings.publicKeys, dc: settings.wireDc }, ask),
+        AuthKeyExchange.run(crypto, { publicKeys: settings.publicKeys, dc: settings.wireDc, expiresIn }, ask),
         {
           duration: settings.exchangeTimeout,
           orElse: () => Effect.fail(new Connection.ConnectionError({ reason: "silent" }))
         }
       )
       const time = now()
-      const timeOffset = agreed.serverTime * 1_000 - time
       const seconds = Math.floor(agreed.serverTime)
-      const salts = [{ salt: agreed.serverSalt, validSince: seconds, validUntil: seconds + SALT_LIFE }]
-      yield* store.setAuthKey(datacenter.id, {
-        key: Redacted.make(agreed.key.bytes, { label: "authKey" }),
-        createdAt: Math.floor(time / 1_000),
+      return {
+        key: agreed.key,
+        time,
+        seconds,
+        timeOffset: agreed.serverTime * 1_000 - time,
+        salts: [{ salt: agreed.serverSalt, validSince: seconds, validUntil: seconds + SALT_LIFE }]
+      }
+    })
+
+    const exchangeTemporary = Effect.fnUntraced(function*(connection: Connection.Connection, life: number) {
+      const { key, salts, seconds, time, timeOffset } = yield* exchange(connection, life)
+      const early = Math.min(life / 4, RENEW_EARLY) + (yield* Random.nextBetween(0, Math.min(life / 24, RENEW_JITTER)))
+      const made: TemporaryKey = {
+        key,
+        salts,
         timeOffset,
-        salts
+        expiresAt: seconds + life,
+        endsAt: time + life * 1_000,
+        renewAt: time + (life - early) * 1_000
+      }
+      return made
+    })
+
+    /** Begins a session, with keys that are agreed on first where there are none. */
+    const begin = Effect.fnUntraced(function*(connection: Connection.Connection) {
+      if (permanent === undefined) {
+        const { key, salts, time, timeOffset } = yield* exchange(connection)
+        yield* store.setAuthKey(datacenter.id, {
+          key: Redacted.make(key.bytes, { label: "authKey" }),
+          createdAt: Math.floor(time / 1_000),
+          timeOffset,
+          salts
+        })
+        permanent = { key, createdAt: time }
+        if (settings.temporaryKeys === undefined) return makeSession(key, { salts, timeOffset, synchronised: true })
+      }
+      const made: TemporaryKey = spare !== undefined && spare.endsAt > now()
+        ? spare
+        : yield* exchangeTemporary(connection, settings.temporaryKeys!)
+      spare = undefined
+      temporary = made
+      temporaryChanged.openUnsafe()
+      const { expiresAt, key, salts, timeOffset } = made
+      return makeSession(key, {
+        salts,
+        timeOffset,
+        synchronised: true,
+        binding: { permanentKey: permanent.key, expiresAt }
       })
-      return makeSession(agreed.key, { salts, timeOffset, synchronised: true })
     })
 
     const connect = Effect.gen(function*() {
-      const connection = yield* Connection.open(crypto, datacenter, {
-        openTimeout: settings.openTimeout,
-        obfuscation: settings.obfuscated ? { dcId: settings.wireDc } : undefined
-      })
-      const current = session ?? (yield* exchange(connection))
+      const connection = yield* openConnection
+      if (temporary !== undefined && temporary.endsAt <= now()) session = temporary = undefined
+      const current = session ?? (yield* begin(connection))
       current.attach(now())
       connected = true
       if (connections++ > 0) settings.onReconnect()
@@ -288,6 +397,90 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       settings.onFatal(error)
     }
 
+    /** Whether the server says, twice in a row, that it does not know a key. Anything else is no proof. */
+    const isForgotten = Effect.fnUntraced(function*(key: SharedKey.SharedKey) {
+      for (let i = 0; i < UNKNOWN_KEY; i++) {
+        const failure = yield* Effect.flip(probe(key))
+        if (failure?.code !== CODE_UNKNOWN_KEY) return false
+      }
+      return true
+    })
+
+    /** Speaks once with a key; fails with `undefined` as soon as the server has proved that it knows it. */
+    const probe = (key: SharedKey.SharedKey): Effect.Effect<never, Connection.ConnectionError | undefined> =>
+      Effect.gen(function*() {
+        const connection = yield* openConnection
+        const trial = Session.make(crypto, {
+          key,
+          header: settings.header,
+          salts: [],
+          timeOffset: 0,
+          synchronised: false
+        })
+        trial.query(Api.encodeRequest(Api.help.getNearestDc()), { repeatable: true })
+        trial.attach(now())
+        yield* connection.send(trial.poll(now()))
+        while (true) {
+          for (const packet of yield* connection.receive) trial.receive(now(), packet)
+          if (trial.authenticated > 0) return yield* Effect.fail(undefined)
+        }
+      }).pipe(
+        Effect.scoped,
+        Effect.timeoutOrElse({ duration: settings.exchangeTimeout, orElse: () => Effect.fail(undefined) })
+      )
+
+    // ----- the next temporary key, made beside the one in use
+
+    const renew = Effect.fnUntraced(function*(life: number) {
+      while (true) {
+        temporaryChanged.closeUnsafe()
+        const current = temporary
+        if (current === undefined) {
+          yield* temporaryChanged.await
+          continue
+        }
+        yield* Effect.raceFirst(Effect.sleep(Math.max(0, current.renewAt - now())), temporaryChanged.await)
+        if (temporary !== current || now() < current.renewAt) continue
+        const made = yield* Effect.result(
+          Effect.scoped(Effect.flatMap(openConnection, (connection) => exchangeTemporary(connection, life)))
+        )
+        if (Result.isFailure(made)) {
+          yield* Effect.logDebug(`No temporary key was agreed on yet: ${made.failure.message}`)
+          yield* Effect.sleep(settings.maxBackoff)
+          continue
+        }
+        yield* drain(current)
+        if (temporary === current) {
+          spare = made.success
+          session = temporary = undefined
+          if (stalled !== undefined) Deferred.doneUnsafe(stalled, Effect.fail(new Renewed()))
+        }
+        release()
+      }
+    })
+
+    const release = (): void => {
+      calls.hold(false)
+      writable.openUnsafe()
+      alarm.rearm()
+    }
+
+    /** Waits until no call would be executed twice, or until the key cannot wait any longer. */
+    const drain = Effect.fnUntraced(function*(current: TemporaryKey) {
+      while (temporary === current) {
+        const until = now() + DRAIN
+        calls.hold(true)
+        while (calls.inFlight > 0 && now() < until) yield* Effect.sleep(DRAIN_POLL)
+        if (!calls.hasDelicate || now() >= current.endsAt - LAST_MOMENT) return
+        release()
+        yield* Effect.sleep(DRAIN_AGAIN)
+      }
+    })
+
+    if (settings.temporaryKeys !== undefined) {
+      yield* Effect.forkScoped(Effect.tapCause(renew(settings.temporaryKeys), Effect.logError))
+    }
+
     yield* Effect.forkScoped(
       Effect.gen(function*() {
         let attempts = 0
@@ -300,17 +493,27 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
           yield* Effect.logDebug(`MTProto connection to data centre ${datacenter.id} ended: ${failure.message}`)
           // only what the server proved it sent shows that the connection was good
           const proven = (session?.authenticated ?? 0) - (session === before ? seen : 0)
-          if (proven > 0) attempts = unknownKey = exchanges = 0
+          if (proven > 0 && failure._tag !== "BindingError") attempts = unknownKey = exchanges = 0
 
           const code = failure._tag === "ConnectionError" ? failure.code : undefined
-          if (session !== undefined && code === CODE_UNKNOWN_KEY && ++unknownKey >= UNKNOWN_KEY) {
-            if (settings.isLoggedIn()) {
-              return giveUp(
-                new TransportError({ reason: "unauthorized", detail: "the server does not know the authorization key" })
-              )
+          if (failure._tag === "Renewed") continue
+          if (temporary !== undefined && (code === CODE_UNKNOWN_KEY || failure._tag === "BindingError")) {
+            // the temporary key is the first to be suspected, and costs nothing but another one
+            session = temporary = undefined
+            const suspicious = failure._tag === "BindingError" && failure.text === "ENCRYPTED_MESSAGE_INVALID" &&
+              permanent !== undefined && now() - permanent.createdAt > YOUNG_KEY
+            if (suspicious && (yield* isForgotten(permanent!.key))) {
+              if (settings.isLoggedIn()) return giveUp(forgotten)
+              permanent = undefined
+              yield* Effect.ignore(store.removeAuthKey(datacenter.id))
+            } else if (++exchanges >= MAX_EXCHANGES) {
+              exchanges = 0
+              failAll(new TransportError({ reason: "handshake", detail: failure.message }))
             }
+          } else if (session !== undefined && code === CODE_UNKNOWN_KEY && ++unknownKey >= UNKNOWN_KEY) {
+            if (settings.isLoggedIn()) return giveUp(forgotten)
             // a key that nobody has logged in with is forgotten by servers after a while
-            session = undefined
+            session = permanent = undefined
             unknownKey = 0
             yield* Effect.ignore(store.removeAuthKey(datacenter.id))
           } else if (code === CODE_WRONG_DC) {
@@ -341,7 +544,8 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       while (true) {
         yield* saltsChanged.await
         saltsChanged.closeUnsafe()
-        if (session === undefined) continue
+        // those of a temporary key go with it
+        if (session === undefined || settings.temporaryKeys !== undefined) continue
         yield* Effect.ignore(store.setSalts(datacenter.id, session.salts, session.timeOffset), { log: "Warn" })
       }
     }))
@@ -349,6 +553,16 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     return { call, now }
   }
 )
+
+const forgotten = new TransportError({
+  reason: "unauthorized",
+  detail: "the server does not know the authorization key"
+})
+
+/** So long before its end, in seconds, a temporary key is replaced; and at most so much earlier. */
+const RENEW_EARLY = 3_600
+const RENEW_JITTER = 600
+const DRAIN_POLL = 20
 
 /** How long the first salt of a key is known to be good, in seconds. */
 const SALT_LIFE = 600
