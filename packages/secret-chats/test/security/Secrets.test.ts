@@ -6,15 +6,16 @@ import { saveEncryptedFile, saveEncryptedFileStream } from "@effect-mtproto/secr
 import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
 import * as Media from "@effect-mtproto/secret-chats/Media"
 import * as SecretChatError from "@effect-mtproto/secret-chats/SecretChatError"
-import { layerMemory } from "@effect-mtproto/secret-chats/SecretChatStore"
+import { layerMemory, layerSealedSql, SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
 import { sendEncryptedFile } from "@effect-mtproto/secret-chats/sendEncryptedFile"
 import * as SqliteClient from "@effect-mtproto/sql-sqlite/SqliteClient"
 import * as TestServer from "@effect-mtproto/test-server/TestServer"
 import * as Login from "@effect-mtproto/transport/Login"
 import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
 import * as SessionStore from "@effect-mtproto/transport/SessionStore"
+import * as SqlVault from "@effect-mtproto/transport/SqlVault"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Layer, Logger, Redacted, References, Stream, Tracer } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Logger, Redacted, References, Stream, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -392,6 +393,80 @@ describe("at rest", () => {
       for (let length = 0; length < 60; length++) assert.isUndefined(vault.open("messages/7/1", one!.slice(0, length)))
     })))
 
+  const secret = { key: Redacted.make(new Uint8Array(32).fill(7)) }
+  const sealedIn = (filename: string, vault: Parameters<typeof SqlVault.layer>[0] = secret) =>
+    layerSealedSql().pipe(
+      Layer.provide(SqlVault.layer(vault)),
+      Layer.provide(SqliteClient.layer({ filename }))
+    )
+
+  it.live(
+    "R29 a sealed store on a disk: neither keys nor texts can be read off its files",
+    () =>
+      Effect.gen(function*() {
+        const path = yield* folder
+        const filename = Path.join(path, "sealed.db")
+        const plaintext = "the vault is behind the third picture"
+        const randomId = 0x1122334455667788n
+        const { chatId, keys } = yield* Effect.scoped(Effect.gen(function*() {
+          const watched = new Watched()
+          const made = yield* scene("creator", { store: sealedIn(filename), crypto: watched.layer })
+          const { chatId, hand, peer } = made
+          yield* peer.chats.sendText(chatId, plaintext)
+          hand.send(text(plaintext, randomId))
+          hand.send(text(plaintext), { outIndex: 9 })
+          yield* eventually(() => texts(made).length === 1)
+          yield* drained(made)
+          return { chatId, keys: [new Uint8Array(hand.key.bytes), ...watched.drawn] }
+        }))
+        const raw = Buffer.concat(Fs.readdirSync(path).map((file) => Fs.readFileSync(Path.join(path, file))))
+        const content = raw.toString("latin1")
+        assert.isAbove(raw.length, 8192)
+        for (const spelling of [plaintext, Buffer.from(plaintext).toString("base64").slice(0, 30), String(randomId)]) {
+          assert.notInclude(content, spelling)
+        }
+        for (const key of keys) {
+          assert.isFalse(raw.includes(Buffer.from(key.subarray(0, 16))))
+          for (const spelling of spellingsOf(key)) assert.notInclude(content, spelling)
+        }
+
+        // With the key everything is there, with another one nothing.
+        const load = (vault: Parameters<typeof SqlVault.layer>[0]) =>
+          Effect.scoped(Effect.gen(function*() {
+            const context = yield* Layer.build(Layer.fresh(sealedIn(filename, vault)))
+            const store = Context.get(context, SecretChatStore)
+            return yield* store.messages({ chatId })
+          }))
+        assert.strictEqual((yield* load(secret)).length, 2)
+        const refused = yield* Effect.flip(load({ key: Redacted.make(new Uint8Array(32).fill(8)) }))
+        assert.deepInclude(refused as object, { _tag: "VaultError", reason: "wrong-secret" })
+
+        // Two rows that change places are noticed.
+        const swapped = yield* Effect.gen(function*() {
+          const sql = yield* SqliteClient.SqliteClient
+          const tables = yield* sql<
+            { name: string; sql: string }
+          >`SELECT name, sql FROM sqlite_master WHERE type = 'table'`
+          let count = 0
+          for (const { name, sql: ddl } of tables) {
+            if (!/\bdata\b/i.test(ddl) || !/message/i.test(name)) continue
+            const rows = yield* sql<{ id: number; data: Uint8Array }>`SELECT rowid AS id, data FROM ${
+              sql(name)
+            } LIMIT 2`
+            if (rows.length < 2) continue
+            const [one, two] = rows as [typeof rows[number], typeof rows[number]]
+            yield* sql`UPDATE ${sql(name)} SET data = ${two.data} WHERE rowid = ${one.id}`
+            yield* sql`UPDATE ${sql(name)} SET data = ${one.data} WHERE rowid = ${two.id}`
+            count++
+          }
+          return count
+        }).pipe(Effect.provide(SqliteClient.layer({ filename })))
+        assert.isAtLeast(swapped, 1)
+        assert.deepInclude((yield* Effect.flip(load(secret))) as object, { _tag: "StoreError", reason: "corrupt" })
+      }),
+    { timeout: 20_000 }
+  )
+
   it.live("R29 a passphrase goes through Argon2id; changing it wraps the master key anew and touches no value", () =>
     Effect.gen(function*() {
       let entry: string | undefined
@@ -405,15 +480,15 @@ describe("at rest", () => {
             return true
           })
       }
-      const secret = (passphrase: string) => ({
+      const stretched = (passphrase: string) => ({
         passphrase: Redacted.make(passphrase),
         argon2: { memory: 64, passes: 1, parallelism: 1 }
       })
-      const open = (passphrase: string) => NodeVault.make({ secret: secret(passphrase), storage })
+      const open = (passphrase: string) => NodeVault.make({ secret: stretched(passphrase), storage })
       const first = yield* open("one")
       assert.match(entry!, /^vault:1:argon2id:/)
       const sealed = first.seal("place", Uint8Array.of(1, 2, 3))
-      yield* first.rewrap(secret("two"))
+      yield* first.rewrap(stretched("two"))
       assert.deepInclude((yield* Effect.flip(open("one"))) as object, { _tag: "VaultError", reason: "wrong-secret" })
       const second = yield* open("two")
       assert.deepStrictEqual(second.open("place", sealed), Uint8Array.of(1, 2, 3))
