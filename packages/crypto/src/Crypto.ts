@@ -61,14 +61,19 @@ export class Crypto extends Context.Service<Crypto, {
 
   /**
    * Encrypts a message of MTProto 2.0 in one step: `plaintext` is everything that
-   * is encrypted, padding included, in whole blocks; `sharedKey` has 256 bytes;
-   * `x` is the direction (see `MessageKey.Direction`).
+   * is encrypted, padding included, in whole blocks, as one array or as parts
+   * that follow one another; `sharedKey` has 256 bytes; `x` is the direction (see
+   * `MessageKey.Direction`).
    *
    * The result is the packet of 24 bytes and the ciphertext, except that its
    * first 8 bytes are those of the hash that made the message key, which the
    * caller replaces by the id of the key.
    */
-  readonly messageEncrypt: (sharedKey: Uint8Array, plaintext: Uint8Array, x: 0 | 8) => Uint8Array
+  readonly messageEncrypt: (
+    sharedKey: Uint8Array,
+    plaintext: Uint8Array | ReadonlyArray<Uint8Array>,
+    x: 0 | 8
+  ) => Uint8Array
 
   /**
    * Decrypts a packet of MTProto 2.0 in one step, and hashes the plaintext again:

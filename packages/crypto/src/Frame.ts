@@ -87,13 +87,9 @@ export const seal = (crypto: Crypto["Service"], options: {
     throw invalidArgument("Frame.seal", "the padding must have 12 to 1024 bytes")
   }
   if ((length + padding.length) % 16 !== 0) throw invalidArgument("Frame.seal", "the frame must be whole blocks")
-  const plaintext = new Uint8Array(length + padding.length)
-  Bytes.writeInt(plaintext, 0, payload.length)
-  plaintext.set(payload, 4)
-  plaintext.set(padding, length)
-  const x = options.fromCreator ? 0 : 8
-  const frame = crypto.messageEncrypt(key.bytes, plaintext, x)
-  plaintext.fill(0)
+  const prefix = new Uint8Array(4)
+  Bytes.writeInt(prefix, 0, payload.length)
+  const frame = crypto.messageEncrypt(key.bytes, [prefix, payload, padding], options.fromCreator ? 0 : 8)
   Bytes.writeLong(frame, 0, key.id)
   return frame
 }

@@ -53,21 +53,17 @@ const digest = (algorithm: "sha1" | "sha256" | "md5") => (...parts: ReadonlyArra
   if (parts.length > 1 && length > JOIN_LIMIT) {
     const state = createHash(algorithm)
     for (const part of parts) state.update(part)
-    return owned(state.digest())
+    return NodeIge.owned(state.digest())
   }
-  return owned(hash(algorithm, parts.length === 1 ? parts[0]! : Bytes.concat(parts), "buffer"))
+  return NodeIge.owned(hash(algorithm, parts.length === 1 ? parts[0]! : Bytes.concat(parts), "buffer"))
 }
-
-/** A plain array of its own, without a copy where the buffer is not shared. */
-const owned = (buffer: Buffer): Uint8Array =>
-  buffer.byteLength === buffer.buffer.byteLength ? new Uint8Array(buffer.buffer) : new Uint8Array(buffer)
 
 const constantTimeEqual = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b)
 
 const aesCtr = (key: Uint8Array, iv: Uint8Array): (data: Uint8Array) => Uint8Array => {
   Aes.checkCtr(key, iv)
   const cipher = createCipheriv("aes-256-ctr", createSecretKey(key), iv)
-  return (data) => owned(cipher.update(data))
+  return (data) => NodeIge.owned(cipher.update(data))
 }
 
 const isPrime = (candidate: Uint8Array): Promise<boolean> =>
@@ -88,7 +84,7 @@ const pbkdf2Sha512: Crypto["Service"]["pbkdf2Sha512"] = (password, salt, iterati
     pbkdf2(password, salt, iterations, length, "sha512", (error, derived) =>
       resume(
         error === null
-          ? Effect.succeed(owned(derived))
+          ? Effect.succeed(NodeIge.owned(derived))
           : Effect.fail(unavailable("Crypto.pbkdf2Sha512", "the derivation could not be run"))
       ))
   })

@@ -57,7 +57,7 @@
 
 // Everything from here to the data is derived from keys, and wiped by `wipe`.
 @inline const SECRET: usize = 800
-@inline const RAW: usize = 800 // 15 round keys as they are
+@inline const RAW: usize = 800 // 15 round keys in K
 @inline const EK: usize = 1040 // 14 in K, the last in both forms
 @inline const EK_LAST: usize = 1264
 @inline const EK_LAST_K: usize = 1280
@@ -68,17 +68,29 @@
 @inline const IV: usize = 1584
 @inline const SHA_STATE: usize = 1616
 @inline const SHA_W: usize = 1648 // 64 words
-@inline const BLOCK: usize = 1904 // two blocks of the key derivation
-@inline const MSG_KEY: usize = 2032
-@inline const SHARED: usize = 2048 // the shared key, 256 bytes
-@inline const SECRET_END: usize = 2304
+@inline const BLOCK_A: usize = 1904 // the blocks of the key derivation
+@inline const BLOCK_B: usize = 1968
+@inline const PAIRS: usize = 2032 // their 64 words side by side
+@inline const SHARED: usize = 2544 // the shared key, 256 bytes
+@inline const SECRET_END: usize = 2800
 
-@inline const TO_K: usize = 2560 // 256 bytes, used by `init` only
-@inline const FROM_K: usize = 2816
+@inline const TO_K: usize = 3072 // 256 bytes, used by `init` only
+@inline const FROM_K: usize = 3328
 
+// tables of the key schedule
+@inline const KEY_CONSTANTS: usize = 2816 // 7 vectors
+@inline const C63: usize = 2928
+@inline const LAST_ROTATED: usize = 2944
+@inline const LAST_WORD: usize = 2960
+@inline const OUT_LO: usize = 2976
+@inline const OUT_HI: usize = 2992
+@inline const KDU: usize = 3584 // 14, 11, 13, 9, 1: pairs of 32 bytes
+@inline const KM: usize = 3744 // 4 masks
+
+// 32 bytes before the data belong to it: history, key or header
 @inline const DATA: usize = 4096
+@inline const MSG_KEY: usize = 4080
 @inline const SECOND: usize = 40960
-@inline const THIRD: usize = 81920
 
 // ---- field arithmetic and tables ----------------------------------------------------------------------------------
 
@@ -158,6 +170,14 @@ function outputTables(u: usize, kind: i32, factor: u32, target: i32): void {
   }
 }
 
+// K to K by way of a factor and the inverse affine map, as tables for the two nibbles
+function keyTables(to: usize, factor: u32): void {
+  for (let n: u32 = 0; n < 16; n++) {
+    store<u8>(to + n, <u8> toK(inverseAffine(mulAes(fromK(n), factor))))
+    store<u8>(to + 16 + n, <u8> toK(inverseAffine(mulAes(fromK(n << 4), factor))))
+  }
+}
+
 /** Computes the tables. Called once, first. */
 export function init(): void {
   // a root of x^8 + x^4 + x^3 + x + 1 in K
@@ -188,6 +208,11 @@ export function init(): void {
     store<u8>(DIN_LO + n, <u8> toK(inverseAffine(n)))
     store<u8>(DIN_HI + n, <u8> toK(inverseAffine(n << 4)))
     store<u8>(LOW + n, 15)
+    store<u8>(OUT_LO + n, <u8> fromK(n))
+    store<u8>(OUT_HI + n, <u8> fromK(n << 4))
+    store<u8>(C63 + n, <u8> toK(0x63))
+    store<u8>(LAST_WORD + n, <u8> (12 + (n & 3)))
+    store<u8>(LAST_ROTATED + n, <u8> (12 + ((n + 1) & 3)))
   }
   outputTables(E1U, 0, 1, 1)
   outputTables(E2U, 0, 2, 1)
@@ -198,6 +223,16 @@ export function init(): void {
   outputTables(DU + 96, 1, 9, 2)
   outputTables(DOU, 1, 1, 0)
   outputTables(DLU, 1, 1, 2)
+  keyTables(KDU, 14)
+  keyTables(KDU + 32, 11)
+  keyTables(KDU + 64, 13)
+  keyTables(KDU + 96, 9)
+  keyTables(KDU + 128, 1)
+  for (let i: u32 = 0; i < 7; i++) {
+    for (let n: u32 = 0; n < 16; n++) {
+      store<u8>(KEY_CONSTANTS + 16 * i + n, <u8> toK((n & 3) == 0 ? 0x63 ^ (1 << i) : 0x63))
+    }
+  }
   for (let m = 0; m < 4; m++) {
     for (let c = 0; c < 4; c++) {
       for (let r = 0; r < 4; r++) {
@@ -205,6 +240,8 @@ export function init(): void {
         const row = (r + m) & 3
         store<u8>(EM + 16 * m + 4 * c + r, <u8> (4 * ((c + row) & 3) + row))
         store<u8>(DM + 16 * m + 4 * c + r, <u8> (4 * ((c - row) & 3) + row))
+        // the same of InvMixColumns of a key, with ShiftRows after it
+        store<u8>(KM + 16 * m + 4 * c + r, <u8> (4 * ((c + r) & 3) + row))
       }
     }
   }
@@ -273,103 +310,84 @@ function decryptionBasis(x: v128): v128 {
   return linear(x, v128.load(0, DIN_LO), v128.load(0, DIN_HI), v128.load(0, LOW))
 }
 
-// SubBytes on any 16 bytes, for the key schedule
-function subBytes(x: v128): v128 {
-  const low = v128.load(0, LOW), inv = v128.load(0, INV)
-  const y = encryptionBasis(x)
-  const k = v128.and(y, low), i = high(y, low), j = v128.xor(i, k)
-  const ak = look(v128.load(0, INVA), k)
+// KEY SCHEDULE
+//
+// Sums commute with the change of basis, and the tables of the rounds give SubBytes in K, so the schedule stays in K as
+// well. Each step makes the next four words: the sum of the words eight to five before up to each, which waits for
+// nothing, and SubBytes of the latest word.
+@inline
+function keyStep(
+  latest: v128, before: v128, word: v128, constant: v128, low: v128, inv: v128, inva: v128, e1u: v128, e1v: v128
+): v128 {
+  const x = look(latest, word)
+  const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+  const ak = look(inva, k)
   const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
   const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
-  return v128.xor(
-    v128.xor(look(v128.load(0, EOU), io), look(v128.load(0, EOV), jo)),
-    i8x16.splat(0x63)
-  )
-}
-
-function subWord(x: u32): u32 {
-  return i32x4.extract_lane(subBytes(i32x4.splat(x)), 0)
-}
-
-// InvMixColumns of a round key, in K after the inverse affine map: the tables of decryption expect an inverse, so this
-// goes the plain way, by doubling in the field of AES
-function double(x: v128): v128 {
-  return v128.xor(i8x16.add(x, x), v128.and(i8x16.shr_s(x, 7), i8x16.splat(0x1b)))
-}
-
-function inverseMixColumns(x: v128): v128 {
-  const x2 = double(x), x4 = double(x2), x8 = double(x4)
-  const x9 = v128.xor(x8, x)
-  const xB = v128.xor(x9, x2), xD = v128.xor(x9, x4), xE = v128.xor(v128.xor(x8, x4), x2)
-  return v128.xor(
-    v128.xor(xE, i8x16.shuffle(xB, xB, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12)),
-    v128.xor(
-      i8x16.shuffle(xD, xD, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13),
-      i8x16.shuffle(x9, x9, 3, 0, 1, 2, 7, 4, 5, 6, 11, 8, 9, 10, 15, 12, 13, 14)
-    )
-  )
-}
-
-@inline
-function scheduleHalf(p: usize, t: u32): u32 {
-  t ^= load<u32>(p)
-  store<u32>(p, t, 32)
-  t ^= load<u32>(p, 4)
-  store<u32>(p, t, 36)
-  t ^= load<u32>(p, 8)
-  store<u32>(p, t, 40)
-  t ^= load<u32>(p, 12)
-  store<u32>(p, t, 44)
-  return t
+  const zero = i64x2.splat(0)
+  const pairs = v128.xor(before, i8x16.shuffle(zero, before, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27))
+  const sums = v128.xor(pairs, i8x16.shuffle(zero, pairs, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23))
+  return v128.xor(v128.xor(v128.xor(sums, constant), look(e1u, io)), look(e1v, jo))
 }
 
 function expandRaw(): void {
-  v128.store(RAW, v128.load(KEY))
-  v128.store(RAW, v128.load(KEY, 16), 16)
-  // each word is the sum of the one before and the one eight before: the last word stays in t
-  let rcon: u32 = 1
-  let t = load<u32>(RAW, 28)
-  for (let p: usize = RAW; p < RAW + 192; p += 32) {
-    t = scheduleHalf(p, subWord(rotr<u32>(t, 8)) ^ rcon)
-    t = scheduleHalf(p + 16, subWord(t))
-    rcon <<= 1
+  const low = v128.load(0, LOW), inv = v128.load(0, INV), inva = v128.load(0, INVA)
+  const e1u = v128.load(0, E1U), e1v = v128.load(0, E1V)
+  const rotated = v128.load(0, LAST_ROTATED), word = v128.load(0, LAST_WORD), constant = v128.load(0, C63)
+  let even = encryptionBasis(v128.load(0, KEY)), odd = encryptionBasis(v128.load(0, KEY + 16))
+  v128.store(0, even, RAW)
+  v128.store(0, odd, RAW + 16)
+  for (let i: usize = 0; i < 96; i += 16) {
+    even = keyStep(odd, even, rotated, v128.load(i, KEY_CONSTANTS), low, inv, inva, e1u, e1v)
+    odd = keyStep(even, odd, word, constant, low, inv, inva, e1u, e1v)
+    v128.store(2 * i, even, RAW + 32)
+    v128.store(2 * i, odd, RAW + 48)
   }
-  scheduleHalf(RAW + 192, subWord(rotr<u32>(t, 8)) ^ rcon)
+  even = keyStep(odd, even, rotated, v128.load(0, KEY_CONSTANTS + 96), low, inv, inva, e1u, e1v)
+  v128.store(0, even, RAW + 224)
 }
 
 /** Round keys for encryption from the 32 bytes at KEY. */
 export function expandEncryption(): void {
   expandRaw()
-  const constant = i8x16.splat(0x63)
-  v128.store(EK, encryptionBasis(v128.load(RAW)))
-  // the middle keys are added before ShiftRows
+  const constant = v128.load(0, C63)
+  v128.store(0, v128.load(0, RAW), EK)
+  // the other keys are added before ShiftRows
   const inverse = v128.load(0, DM)
-  for (let r = 1; r < 14; r++) {
-    const key = v128.xor(v128.load(RAW + 16 * r), constant)
-    v128.store(EK + 16 * r, i8x16.swizzle(encryptionBasis(key), inverse))
+  for (let r: usize = 16; r < 224; r += 16) {
+    v128.store(r, look(v128.xor(v128.load(r, RAW), constant), inverse), EK)
   }
-  const last = i8x16.swizzle(v128.xor(v128.load(RAW, 224), constant), inverse)
-  v128.store(0, last, EK_LAST)
-  v128.store(0, encryptionBasis(last), EK_LAST_K)
+  const last = look(v128.xor(v128.load(0, RAW + 224), constant), inverse)
+  v128.store(0, linear(last, v128.load(0, OUT_LO), v128.load(0, OUT_HI), v128.load(0, LOW)), EK_LAST)
+  v128.store(0, last, EK_LAST_K)
 }
 
 /** Round keys for decryption from the 32 bytes at KEY. */
 export function expandDecryption(): void {
   expandRaw()
-  const constant = i8x16.splat(0x63)
-  v128.store(DK, decryptionBasis(v128.xor(v128.load(RAW, 224), constant)))
-  // the middle keys are added before the inverse ShiftRows
-  const inverse = v128.load(0, EM)
-  for (let r = 1; r < 14; r++) {
-    const key = v128.xor(inverseMixColumns(v128.load(RAW + 16 * (14 - r))), constant)
-    v128.store(DK + 16 * r, i8x16.swizzle(decryptionBasis(key), inverse))
+  const low = v128.load(0, LOW)
+  const constant = decryptionBasis(i8x16.splat(0x63))
+  const first = linear(v128.load(0, RAW + 224), v128.load(0, KDU + 128), v128.load(0, KDU + 144), low)
+  v128.store(0, v128.xor(first, constant), DK)
+  // the middle keys go through InvMixColumns, and are added before the inverse ShiftRows
+  for (let r: usize = 16; r < 224; r += 16) {
+    const key = v128.load(RAW + 224 - r)
+    const k = v128.and(key, low), i = high(key, low)
+    const e = v128.xor(look(v128.load(0, KDU), k), look(v128.load(0, KDU + 16), i))
+    const b = v128.xor(look(v128.load(0, KDU + 32), k), look(v128.load(0, KDU + 48), i))
+    const d = v128.xor(look(v128.load(0, KDU + 64), k), look(v128.load(0, KDU + 80), i))
+    const n = v128.xor(look(v128.load(0, KDU + 96), k), look(v128.load(0, KDU + 112), i))
+    const eb = v128.xor(look(e, v128.load(0, KM)), look(b, v128.load(0, KM + 16)))
+    const dn = v128.xor(look(d, v128.load(0, KM + 32)), look(n, v128.load(0, KM + 48)))
+    v128.store(r, v128.xor(v128.xor(eb, constant), dn), DK)
   }
-  const last = i8x16.swizzle(v128.load(RAW), inverse)
+  const last = look(v128.load(0, KEY), v128.load(0, EM))
   v128.store(0, last, DK_LAST)
   v128.store(0, decryptionBasis(last), DK_LAST_K)
 }
 
-// One round, thirteen times over: a loop costs five percent.
+// One round, thirteen times over: a loop costs five percent. The sums are in the order in which their parts are ready:
+// `three` is the last here, `e` and `b` are in decryption.
 @inline
 function encryptionRound(
   x: v128, key: v128, low: v128, inv: v128, inva: v128, e1u: v128, e1v: v128, e2u: v128, e2v: v128,
@@ -383,7 +401,7 @@ function encryptionRound(
   const u2 = look(e2u, io), v2 = look(e2v, jo)
   const two = v128.xor(v128.xor(u2, key), v2)
   const three = v128.xor(one, v128.xor(u2, v2))
-  return v128.xor(v128.xor(look(two, m0), look(three, m1)), v128.xor(look(one, m2), look(one, m3)))
+  return v128.xor(look(three, m1), v128.xor(look(two, m0), v128.xor(look(one, m2), look(one, m3))))
 }
 
 /** AES-256-IGE over `length` bytes at `ptr`, in place; IV is advanced. */
@@ -394,7 +412,6 @@ export function igeEncrypt(ptr: usize, length: usize): void {
   let cipherK = encryptionBasis(v128.load(0, IV))
   let previous = v128.load(0, IV + 16)
   let previousK = encryptionBasis(previous)
-  let cipher = v128.load(0, IV)
   const end = ptr + length
   for (; ptr < end; ptr += 16) {
     const plain = v128.load(ptr)
@@ -420,12 +437,11 @@ export function igeEncrypt(ptr: usize, length: usize): void {
     const outK = v128.xor(v128.xor(look(e1u, io), v128.load(0, EK_LAST_K)), look(e1v, jo))
     cipherK = v128.xor(look(outK, m0), previousK)
     const out = v128.xor(v128.xor(look(v128.load(0, EOU), io), v128.load(0, EK_LAST)), look(v128.load(0, EOV), jo))
-    cipher = v128.xor(look(out, m0), previous)
-    v128.store(ptr, cipher)
+    v128.store(ptr, v128.xor(look(out, m0), previous))
     previous = plain
     previousK = plainK
   }
-  v128.store(0, cipher, IV)
+  if (length != 0) v128.store(0, v128.load(end - 16), IV)
   v128.store(0, previous, IV + 16)
 }
 
@@ -441,7 +457,7 @@ function decryptionRound(
   const b = v128.xor(look(v128.load(0, DU + 32), io), look(v128.load(0, DU + 48), jo))
   const d = v128.xor(look(v128.load(0, DU + 64), io), look(v128.load(0, DU + 80), jo))
   const n = v128.xor(look(v128.load(0, DU + 96), io), look(v128.load(0, DU + 112), jo))
-  return v128.xor(v128.xor(look(e, m0), look(b, m1)), v128.xor(look(d, m2), look(n, m3)))
+  return v128.xor(v128.xor(look(d, m2), look(n, m3)), v128.xor(look(e, m0), look(b, m1)))
 }
 
 /** The inverse of `igeEncrypt`. */
@@ -449,7 +465,6 @@ export function igeDecrypt(ptr: usize, length: usize): void {
   const low = v128.load(0, LOW), inv = v128.load(0, INV), inva = v128.load(0, INVA)
   const m0 = v128.load(0, DM), m1 = v128.load(0, DM + 16), m2 = v128.load(0, DM + 32), m3 = v128.load(0, DM + 48)
   let plainK = decryptionBasis(v128.load(0, IV + 16))
-  let plain = v128.load(0, IV + 16)
   let previous = v128.load(0, IV)
   let previousK = decryptionBasis(previous)
   const end = ptr + length
@@ -477,13 +492,12 @@ export function igeDecrypt(ptr: usize, length: usize): void {
     const outK = v128.xor(v128.xor(look(v128.load(0, DLU), io), v128.load(0, DK_LAST_K)), look(v128.load(0, DLV), jo))
     plainK = v128.xor(look(outK, m0), previousK)
     const out = v128.xor(v128.xor(look(v128.load(0, DOU), io), v128.load(0, DK_LAST)), look(v128.load(0, DOV), jo))
-    plain = v128.xor(look(out, m0), previous)
-    v128.store(ptr, plain)
+    v128.store(ptr, v128.xor(look(out, m0), previous))
     previous = cipher
     previousK = cipherK
   }
   v128.store(0, previous, IV)
-  v128.store(0, plain, IV + 16)
+  if (length != 0) v128.store(0, v128.load(end - 16), IV + 16)
 }
 
 // ---- IGE by way of CBC: see nodeIge.ts ----------------------------------------------------------------------------
@@ -495,14 +509,20 @@ export function differences(length: usize): void {
   }
 }
 
-/** THIRD[i] ^= DATA[i - 1 block], for `length` bytes; the last two blocks of DATA become its history. */
+/** SECOND[i] ^= DATA[i - 1 block], for `length` bytes; the last two blocks of DATA become its history. */
 export function restore(length: usize): void {
   for (let i: usize = 0; i < length; i += 16) {
-    v128.store(i, v128.xor(v128.load(i, THIRD), v128.load(i, DATA - 16)), THIRD)
+    v128.store(i, v128.xor(v128.load(i, SECOND), v128.load(i, DATA - 16)), SECOND)
   }
   const last = v128.load(length, DATA - 16)
   v128.store(0, v128.load(length, DATA - 32), DATA - 32)
   v128.store(0, last, DATA - 16)
+}
+
+/** The history of the first piece: nothing, and the second half of IV. */
+export function startHistory(): void {
+  v128.store(0, i64x2.splat(0), DATA - 32)
+  v128.store(0, v128.load(0, IV + 16), DATA - 16)
 }
 
 // ---- SHA-256 ------------------------------------------------------------------------------------------------------
@@ -537,7 +557,7 @@ function roundT1(e: u32, f: u32, g: u32, h: u32, kw: u32): u32 {
 
 @inline
 function roundT2(a: u32, b: u32, c: u32): u32 {
-  return (rotr<u32>(a, 2) ^ rotr<u32>(a, 13) ^ rotr<u32>(a, 22)) + ((a & b) | (c & (a | b)))
+  return (rotr<u32>(a, 2) ^ rotr<u32>(a, 13) ^ rotr<u32>(a, 22)) + (b ^ ((a ^ b) & (b ^ c)))
 }
 
 function compress(ptr: usize): void {
@@ -618,35 +638,160 @@ export function shaEnd(ptr: usize, length: usize, total: f64): void {
   shaFinish()
 }
 
+// ---- messages of MTProto 2.0 --------------------------------------------------------------------------------------
+
 /** Puts the part of the shared key that is hashed with a message before DATA. */
 export function prepare(x: usize): void {
   v128.store(0, v128.load(x, SHARED + 88), DATA - 32)
   v128.store(0, v128.load(x, SHARED + 104), DATA - 16)
 }
 
+// KEY DERIVATION
+//
+// Its two hashes, a = SHA256(msg_key | K[x, x + 36)) and b = SHA256(K[40 + x, 76 + x) | msg_key), are exactly one block
+// each, so they are computed side by side: a word of a is in lane 0 of a vector and that of b in lane 2. The lanes above
+// them hold copies wherever something is rotated: then a shift of 64 bits rotates the lower 32, and whatever it leaves in
+// the upper ones is never read.
+
+@inline
+function twice(x: v128): v128 {
+  return i32x4.shuffle(x, x, 0, 0, 2, 2)
+}
+
+@inline
+function pairT1(e: v128, f: v128, g: v128, h: v128, i: usize): v128 {
+  const ee = twice(e)
+  const sum = v128.xor(v128.xor(i64x2.shr_u(ee, 6), i64x2.shr_u(ee, 11)), i64x2.shr_u(ee, 25))
+  const word = i32x4.add(v128.load32x2_u(2 * i, PAIRS), v128.load32_splat(i, SHA_K))
+  const choice = v128.xor(g, v128.and(e, v128.xor(f, g)))
+  return i32x4.add(sum, i32x4.add(choice, i32x4.add(h, word)))
+}
+
+@inline
+function pairT2(a: v128, b: v128, c: v128): v128 {
+  const aa = twice(a)
+  const sum = v128.xor(v128.xor(i64x2.shr_u(aa, 2), i64x2.shr_u(aa, 13)), i64x2.shr_u(aa, 22))
+  return i32x4.add(sum, v128.xor(b, v128.and(v128.xor(a, b), v128.xor(b, c))))
+}
+
+@inline
+function rotate(x: v128, n: i32): v128 {
+  return v128.or(i32x4.shr_u(x, n), i32x4.shl(x, 32 - n))
+}
+
+@inline
+function joined(x: v128, y: v128): v128 {
+  return i8x16.shuffle(x, y, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
+}
+
+// the next two words from the 15th and 16th before them, the 14th, the 7th, 6th and 5th, and the last two
+@inline
+function nextPair(w16: v128, w14: v128, w8: v128, w6: v128, w2: v128, to: usize): v128 {
+  const w15 = joined(w16, w14)
+  const s0 = v128.xor(v128.xor(rotate(w15, 7), rotate(w15, 18)), i32x4.shr_u(w15, 3))
+  const s1 = v128.xor(v128.xor(rotate(w2, 17), rotate(w2, 19)), i32x4.shr_u(w2, 10))
+  const next = i32x4.add(i32x4.add(i32x4.add(w16, s0), joined(w8, w6)), s1)
+  v128.store(to, next, PAIRS)
+  return next
+}
+
+@inline
+function firstPair(a: v128, b: v128, to: usize): v128 {
+  const pair = i8x16.shuffle(a, b, 3, 2, 1, 0, 19, 18, 17, 16, 7, 6, 5, 4, 23, 22, 21, 20)
+  v128.store(to, pair, PAIRS)
+  return pair
+}
+
+@inline
+function secondPair(a: v128, b: v128, to: usize): v128 {
+  const pair = i8x16.shuffle(a, b, 11, 10, 9, 8, 27, 26, 25, 24, 15, 14, 13, 12, 31, 30, 29, 28)
+  v128.store(to, pair, PAIRS)
+  return pair
+}
+
+// the schedule of both, two words of each at a time: the latest that they depend on are two words back
+function pairSchedule(): void {
+  let a = v128.load(0, BLOCK_A), b = v128.load(0, BLOCK_B)
+  let w0 = firstPair(a, b, 0), w1 = secondPair(a, b, 16)
+  a = v128.load(0, BLOCK_A + 16)
+  b = v128.load(0, BLOCK_B + 16)
+  let w2 = firstPair(a, b, 32), w3 = secondPair(a, b, 48)
+  a = v128.load(0, BLOCK_A + 32)
+  b = v128.load(0, BLOCK_B + 32)
+  let w4 = firstPair(a, b, 64), w5 = secondPair(a, b, 80)
+  a = v128.load(0, BLOCK_A + 48)
+  b = v128.load(0, BLOCK_B + 48)
+  let w6 = firstPair(a, b, 96), w7 = secondPair(a, b, 112)
+  for (let i: usize = 128; i < 512; i += 128) {
+    w0 = nextPair(w0, w1, w4, w5, w7, i)
+    w1 = nextPair(w1, w2, w5, w6, w0, i + 16)
+    w2 = nextPair(w2, w3, w6, w7, w1, i + 32)
+    w3 = nextPair(w3, w4, w7, w0, w2, i + 48)
+    w4 = nextPair(w4, w5, w0, w1, w3, i + 64)
+    w5 = nextPair(w5, w6, w1, w2, w4, i + 80)
+    w6 = nextPair(w6, w7, w2, w3, w5, i + 96)
+    w7 = nextPair(w7, w0, w3, w4, w6, i + 112)
+  }
+}
+
+// two words of a to `toA`, of b to `toB`
+@inline
+function storePair(toA: usize, toB: usize, first: v128, second: v128): void {
+  const bytes = i8x16.shuffle(first, second, 3, 2, 1, 0, 19, 18, 17, 16, 11, 10, 9, 8, 27, 26, 25, 24)
+  v128.store64_lane(toA, bytes, 0)
+  v128.store64_lane(toB, bytes, 1)
+}
+
 /**
  * The key derivation of MTProto 2.0: from the shared key at SHARED and the message key at MSG_KEY to KEY and IV.
  */
 export function derive(x: usize): void {
-  // a = SHA256(msg_key | K[x, x + 36)), exactly one block with its padding
-  v128.store(0, v128.load(0, MSG_KEY), BLOCK)
-  copy36(BLOCK + 16, SHARED + x)
-  blockEnd()
-  const a0 = load<u64>(SHA_STATE), a1 = load<u64>(SHA_STATE, 8), a2 = load<u64>(SHA_STATE, 16)
-  const a3 = load<u64>(SHA_STATE, 24)
-  // b = SHA256(K[40 + x, 76 + x) | msg_key)
-  copy36(BLOCK, SHARED + 40 + x)
-  store<u64>(BLOCK, load<u64>(MSG_KEY), 36)
-  store<u64>(BLOCK, load<u64>(MSG_KEY, 8), 44)
-  blockEnd()
-  store<u64>(KEY, a0)
-  store<u64>(KEY, load<u64>(SHA_STATE, 8), 8)
-  store<u64>(KEY, load<u64>(SHA_STATE, 16), 16)
-  store<u64>(KEY, a3, 24)
-  store<u64>(IV, load<u64>(SHA_STATE))
-  store<u64>(IV, a1, 8)
-  store<u64>(IV, a2, 16)
-  store<u64>(IV, load<u64>(SHA_STATE, 24), 24)
+  const messageKey = v128.load(0, MSG_KEY)
+  v128.store(0, messageKey, BLOCK_A)
+  copy36(BLOCK_A + 16, SHARED + x)
+  copy36(BLOCK_B, SHARED + 40 + x)
+  v128.store(0, messageKey, BLOCK_B + 36)
+  store<u32>(0, 0x80, BLOCK_A + 52)
+  store<u32>(0, 0x80, BLOCK_B + 52)
+  store<u64>(0, bswap<u64>(416), BLOCK_A + 56)
+  store<u64>(0, bswap<u64>(416), BLOCK_B + 56)
+  pairSchedule()
+  const a0 = i32x4.splat(0x6a09e667), b0 = i32x4.splat(0xbb67ae85)
+  const c0 = i32x4.splat(0x3c6ef372), d0 = i32x4.splat(0xa54ff53a)
+  const e0 = i32x4.splat(0x510e527f), f0 = i32x4.splat(0x9b05688c)
+  const g0 = i32x4.splat(0x1f83d9ab), h0 = i32x4.splat(0x5be0cd19)
+  let a = a0, b = b0, c = c0, d = d0, e = e0, f = f0, g = g0, h = h0
+  for (let i: usize = 0; i < 256; i += 32) {
+    let t = pairT1(e, f, g, h, i)
+    d = i32x4.add(d, t)
+    h = i32x4.add(t, pairT2(a, b, c))
+    t = pairT1(d, e, f, g, i + 4)
+    c = i32x4.add(c, t)
+    g = i32x4.add(t, pairT2(h, a, b))
+    t = pairT1(c, d, e, f, i + 8)
+    b = i32x4.add(b, t)
+    f = i32x4.add(t, pairT2(g, h, a))
+    t = pairT1(b, c, d, e, i + 12)
+    a = i32x4.add(a, t)
+    e = i32x4.add(t, pairT2(f, g, h))
+    t = pairT1(a, b, c, d, i + 16)
+    h = i32x4.add(h, t)
+    d = i32x4.add(t, pairT2(e, f, g))
+    t = pairT1(h, a, b, c, i + 20)
+    g = i32x4.add(g, t)
+    c = i32x4.add(t, pairT2(d, e, f))
+    t = pairT1(g, h, a, b, i + 24)
+    f = i32x4.add(f, t)
+    b = i32x4.add(t, pairT2(c, d, e))
+    t = pairT1(f, g, h, a, i + 28)
+    e = i32x4.add(e, t)
+    a = i32x4.add(t, pairT2(b, c, d))
+  }
+  // the key is a[0, 8) b[8, 24) a[24, 32), the IV the rest
+  storePair(KEY, IV, i32x4.add(a, a0), i32x4.add(b, b0))
+  storePair(IV + 8, KEY + 8, i32x4.add(c, c0), i32x4.add(d, d0))
+  storePair(IV + 16, KEY + 16, i32x4.add(e, e0), i32x4.add(f, f0))
+  storePair(KEY + 24, IV + 24, i32x4.add(g, g0), i32x4.add(h, h0))
 }
 
 @inline
@@ -656,38 +801,56 @@ function copy36(to: usize, from: usize): void {
   store<u32>(to, load<u32>(from, 32), 32)
 }
 
-/** Derives, and encrypts `length` bytes at DATA. */
+/** Derives, encrypts `length` bytes at DATA, and leaves nothing but the ciphertext and MSG_KEY. */
 export function encryptMessage(x: usize, length: usize): void {
   derive(x)
   expandEncryption()
   igeEncrypt(DATA, length)
+  clear(SECRET, SECRET_END)
 }
 
-/** Derives, and decrypts `length` bytes at DATA. */
+/** Derives, decrypts `length` bytes at DATA, and prepares for their hash. */
 export function decryptMessage(x: usize, length: usize): void {
   derive(x)
   expandDecryption()
   igeDecrypt(DATA, length)
+  prepare(x)
 }
 
-function blockEnd(): void {
-  store<u32>(BLOCK, 0x80, 52)
-  store<u64>(BLOCK, bswap<u64>(416), 56)
-  shaInit()
-  compress(BLOCK)
-  shaFinish()
+// ---- whole calls, and what they overwrite -------------------------------------------------------------------------
+
+/** AES-256-IGE over `length` bytes at DATA with the key at KEY; leaves nothing but the ciphertext. */
+export function encryptData(length: usize): void {
+  expandEncryption()
+  igeEncrypt(DATA, length)
+  clear(RAW, DK)
+  clear(KEY, KEY + 64)
 }
 
-/** Overwrites everything derived from keys, and `length` bytes of data from the history on. */
-export function wipe(length: usize): void {
-  memory.fill(SECRET, 0, SECRET_END - SECRET)
-  memory.fill(DATA - 32, 0, length + 32)
+/** The inverse of `encryptData`; leaves nothing but the plaintext. */
+export function decryptData(length: usize): void {
+  expandDecryption()
+  igeDecrypt(DATA, length)
+  clear(RAW, EK)
+  clear(DK, KEY + 64)
 }
 
-/** Overwrites what the CBC passes leave, except for the ciphertext. */
-export function wipePasses(length: usize): void {
-  memory.fill(DATA - 32, 0, length + 32)
-  memory.fill(SECOND, 0, length)
+// for short areas of whole blocks: `memory.fill` is a call
+@inline
+function clear(from: usize, to: usize): void {
+  for (; from < to; from += 16) v128.store(from, i64x2.splat(0))
+}
+
+/** Overwrites everything derived from keys. */
+export function wipeKeys(): void {
+  clear(SECRET, SECRET_END)
+}
+
+/** Overwrites `length` bytes of data and the 32 before them. */
+export function wipeData(length: usize): void {
+  if (length <= 1024) clear(DATA - 32, DATA + length)
+  // beyond whole blocks, `clear` has overwritten up to 15 bytes more
+  else memory.fill(DATA - 32, 0, length + 32)
 }
 
 // ---- factorisation ------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ export const messages = (
   if (kernel === undefined) return generic
   return {
     messageEncrypt: (sharedKey, plaintext, x) =>
-      plaintext.length <= Kernel.MAX_MESSAGE
+      Message.lengthOf(plaintext) <= Kernel.MAX_MESSAGE
         ? kernel.messageEncrypt(sharedKey, plaintext, x, engine)
         : generic.messageEncrypt(sharedKey, plaintext, x),
     messageDecrypt: (sharedKey, packet, x) =>

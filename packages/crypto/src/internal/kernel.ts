@@ -7,6 +7,7 @@
  */
 import { checkIge } from "./aes.ts"
 import { plain, relaxed } from "./kernelBinary.ts"
+import type { Plaintext } from "./message.ts"
 import * as Message from "./message.ts"
 
 interface Exports {
@@ -16,6 +17,9 @@ interface Exports {
   readonly expandDecryption: () => void
   readonly igeEncrypt: (ptr: number, length: number) => void
   readonly igeDecrypt: (ptr: number, length: number) => void
+  readonly encryptData: (length: number) => void
+  readonly decryptData: (length: number) => void
+  readonly startHistory: () => void
   readonly differences: (length: number) => void
   readonly restore: (length: number) => void
   readonly shaStart: () => void
@@ -25,8 +29,8 @@ interface Exports {
   readonly derive: (x: number) => void
   readonly encryptMessage: (x: number, length: number) => void
   readonly decryptMessage: (x: number, length: number) => void
-  readonly wipe: (length: number) => void
-  readonly wipePasses: (length: number) => void
+  readonly wipeKeys: () => void
+  readonly wipeData: (length: number) => void
   readonly factor: (n: bigint, limit: number) => bigint
 }
 
@@ -34,15 +38,15 @@ interface Exports {
 const KEY = 1552
 const IV = 1584
 const SHA_STATE = 1616
-const MSG_KEY = 2032
-const SHARED = 2048
+const SHARED = 2544
 const DATA = 4096
 const SECOND = 40960
-const THIRD = 81920
 
 /** The most that is handed over at once. */
 const CHUNK = 65536
 const CBC_CHUNK = 32768
+/** Up to here a loop is faster than a view and a copy. */
+const SMALL = 64
 /** Up to here a message is done in one piece. */
 export const MAX_MESSAGE = 32768
 const MAX_STEPS = 1 << 18
@@ -60,7 +64,7 @@ export interface Kernel {
   /** Messages of at most `MAX_MESSAGE` bytes of whole blocks. */
   readonly messageEncrypt: (
     sharedKey: Uint8Array,
-    plaintext: Uint8Array,
+    plaintext: Plaintext,
     x: number,
     engine?: MessageEngine | undefined
   ) => Uint8Array
@@ -74,7 +78,7 @@ export interface Kernel {
   readonly factor: (n: bigint) => bigint | undefined
 }
 
-/** Makes a CBC encryption without padding; what it returns is used up before the next call. */
+/** Makes a CBC encryption of whole blocks, which returns arrays of their own. */
 export type MakeCbc = (key: Uint8Array, iv: Uint8Array) => (data: Uint8Array) => Uint8Array
 
 /** What an engine does faster than the kernel. */
@@ -123,6 +127,19 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
   kernel.init()
   const memory = new Uint8Array(kernel.memory.buffer)
 
+  /** A copy of what is at an address. */
+  const copy = (from: number, length: number): Uint8Array => {
+    const out = new Uint8Array(length)
+    if (length > SMALL) out.set(memory.subarray(from, from + length))
+    else for (let i = 0; i < length; i++) out[i] = memory[from + i]!
+    return out
+  }
+
+  const setKey = (key: Uint8Array, iv: Uint8Array): void => {
+    memory.set(key, KEY)
+    memory.set(iv, IV)
+  }
+
   const ige = (
     data: Uint8Array,
     key: Uint8Array,
@@ -130,16 +147,8 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     expand: () => void,
     run: (ptr: number, length: number) => void
   ): Uint8Array => {
-    memory.set(key, KEY)
-    memory.set(iv, IV)
+    setKey(key, iv)
     expand()
-    if (data.length <= CHUNK) {
-      memory.set(data, DATA)
-      run(DATA, data.length)
-      const out = memory.slice(DATA, DATA + data.length)
-      kernel.wipe(data.length)
-      return out
-    }
     const out = new Uint8Array(data.length)
     for (let start = 0; start < data.length; start += CHUNK) {
       const length = Math.min(CHUNK, data.length - start)
@@ -147,41 +156,64 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
       run(DATA, length)
       out.set(memory.subarray(DATA, DATA + length), start)
     }
-    kernel.wipe(CHUNK)
+    kernel.wipeKeys()
+    kernel.wipeData(CHUNK)
     return out
   }
 
-  // DATA holds `length` bytes of plaintext, and the 32 bytes before it the history; the ciphertext ends up in THIRD
-  const pass = (length: number, encrypt: (data: Uint8Array) => Uint8Array): void => {
-    kernel.differences(length)
-    memory.set(encrypt(memory.subarray(SECOND, SECOND + length)), THIRD)
-    kernel.restore(length)
+  const igeEncrypt: Kernel["igeEncrypt"] = (data, key, iv) => {
+    checkIge("Crypto.aesIgeEncrypt", data, key, iv)
+    if (data.length > CHUNK) return ige(data, key, iv, kernel.expandEncryption, kernel.igeEncrypt)
+    setKey(key, iv)
+    memory.set(data, DATA)
+    kernel.encryptData(data.length)
+    return copy(DATA, data.length)
   }
 
-  const startHistory = (secondHalf: Uint8Array): void => {
-    memory.fill(0, DATA - 32, DATA - 16)
-    memory.set(secondHalf, DATA - 16)
+  const igeDecrypt: Kernel["igeDecrypt"] = (data, key, iv) => {
+    checkIge("Crypto.aesIgeDecrypt", data, key, iv)
+    if (data.length > CHUNK) return ige(data, key, iv, kernel.expandDecryption, kernel.igeDecrypt)
+    setKey(key, iv)
+    memory.set(data, DATA)
+    kernel.decryptData(data.length)
+    const out = copy(DATA, data.length)
+    kernel.wipeData(data.length)
+    return out
+  }
+
+  // DATA holds `length` bytes of plaintext, and the 32 bytes before it the history; the ciphertext ends up in SECOND. An
+  // array of as many bytes is returned that nobody needs any more.
+  const pass = (length: number, encrypt: (data: Uint8Array) => Uint8Array): Uint8Array => {
+    kernel.differences(length)
+    const encrypted = encrypt(memory.subarray(SECOND, SECOND + length))
+    memory.set(encrypted, SECOND)
+    kernel.restore(length)
+    return encrypted
   }
 
   const igeEncryptByCbc: Kernel["igeEncryptByCbc"] = (data, key, iv, cbc) => {
     checkIge("Crypto.aesIgeEncrypt", data, key, iv)
     const encrypt = cbc(key, iv.subarray(0, 16))
-    startHistory(iv.subarray(16))
-    if (data.length <= CBC_CHUNK) {
+    memory.set(iv, IV)
+    kernel.startHistory()
+    const { length } = data
+    let out: Uint8Array
+    if (length <= CBC_CHUNK) {
       memory.set(data, DATA)
-      pass(data.length, encrypt)
-      const out = memory.slice(THIRD, THIRD + data.length)
-      kernel.wipePasses(data.length)
-      return out
+      // large arrays are dear: what the cipher returned becomes the result
+      out = pass(length, encrypt)
+      out.set(memory.subarray(SECOND, SECOND + length))
+    } else {
+      out = new Uint8Array(length)
+      for (let start = 0; start < length; start += CBC_CHUNK) {
+        const part = data.subarray(start, start + CBC_CHUNK)
+        memory.set(part, DATA)
+        pass(part.length, encrypt)
+        out.set(memory.subarray(SECOND, SECOND + part.length), start)
+      }
     }
-    const out = new Uint8Array(data.length)
-    for (let start = 0; start < data.length; start += CBC_CHUNK) {
-      const length = Math.min(CBC_CHUNK, data.length - start)
-      memory.set(data.subarray(start, start + length), DATA)
-      pass(length, encrypt)
-      out.set(memory.subarray(THIRD, THIRD + length), start)
-    }
-    kernel.wipePasses(CBC_CHUNK)
+    kernel.wipeKeys()
+    kernel.wipeData(Math.min(CBC_CHUNK, length))
     return out
   }
 
@@ -206,44 +238,61 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     }
     kernel.shaEnd(DATA, used, total)
     const digest = memory.slice(SHA_STATE, SHA_STATE + 32)
-    kernel.wipe(most)
+    kernel.wipeKeys()
+    kernel.wipeData(most)
     return digest
   }
 
-  // hashes 32 bytes of the shared key, which is at SHARED, and the plaintext at DATA, into the start of `out`
-  const hashMessage = (length: number, x: number, engine: MessageEngine | undefined, out: Uint8Array): void => {
-    const wanted = Math.min(32, out.length)
-    kernel.prepare(x)
+  // hashes 32 bytes of the shared key, before DATA, and the plaintext at DATA; the first `wanted` bytes go to `out`
+  const hashMessage = (
+    length: number,
+    engine: MessageEngine | undefined,
+    out: Uint8Array,
+    offset: number,
+    wanted: number
+  ): void => {
     if (engine === undefined) {
       kernel.shaStart()
       kernel.shaEnd(DATA - 32, 32 + length, 32 + length)
-      for (let i = 0; i < wanted; i++) out[i] = memory[SHA_STATE + i]!
+      for (let i = 0; i < wanted; i++) out[offset + i] = memory[SHA_STATE + i]!
     } else {
       const text = engine.hash(memory.subarray(DATA - 32, DATA + length))
-      for (let i = 0; i < wanted; i++) out[i] = text.charCodeAt(i)
+      for (let i = 0; i < wanted; i++) out[offset + i] = text.charCodeAt(i)
     }
   }
 
   const messageEncrypt: Kernel["messageEncrypt"] = (sharedKey, plaintext, x, engine) => {
-    const length = plaintext.length
+    const length = Message.lengthOf(plaintext)
     Message.check("Crypto.messageEncrypt", sharedKey, length)
     memory.set(sharedKey, SHARED)
-    memory.set(plaintext, DATA)
-    const packet = new Uint8Array(Message.HEADER + length)
-    hashMessage(length, x, engine, packet)
-    for (let i = 0; i < 16; i++) memory[MSG_KEY + i] = packet[8 + i]!
-    if (engine !== undefined && length >= engine.cbcThreshold) {
-      kernel.derive(x)
-      const encrypt = engine.cbc(memory.subarray(KEY, KEY + 32), memory.subarray(IV, IV + 16))
-      startHistory(memory.subarray(IV + 16, IV + 32))
-      pass(length, encrypt)
-      packet.set(memory.subarray(THIRD, THIRD + length), Message.HEADER)
-      kernel.wipePasses(length)
+    if (plaintext instanceof Uint8Array) {
+      memory.set(plaintext, DATA)
     } else {
-      kernel.encryptMessage(x, length)
-      packet.set(memory.subarray(DATA, DATA + length), Message.HEADER)
+      let offset = DATA
+      for (let i = 0; i < plaintext.length; i++) {
+        const part = plaintext[i]!
+        memory.set(part, offset)
+        offset += part.length
+      }
     }
-    kernel.wipe(length)
+    kernel.prepare(x)
+    // the packet is put together where the plaintext is, its header over what was hashed with it
+    hashMessage(length, engine, memory, DATA - Message.HEADER, Message.HEADER)
+    if (engine === undefined || length < engine.cbcThreshold) {
+      kernel.encryptMessage(x, length)
+      const packet = copy(DATA - Message.HEADER, Message.HEADER + length)
+      kernel.wipeData(0)
+      return packet
+    }
+    const packet = new Uint8Array(Message.HEADER + length)
+    for (let i = 0; i < Message.HEADER; i++) packet[i] = memory[DATA - Message.HEADER + i]!
+    kernel.derive(x)
+    const encrypt = engine.cbc(memory.subarray(KEY, KEY + 32), memory.subarray(IV, IV + 16))
+    kernel.startHistory()
+    pass(length, encrypt)
+    packet.set(memory.subarray(SECOND, SECOND + length), Message.HEADER)
+    kernel.wipeKeys()
+    kernel.wipeData(length)
     return packet
   }
 
@@ -251,27 +300,21 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     const length = packet.length - Message.HEADER
     Message.check("Crypto.messageDecrypt", sharedKey, length)
     memory.set(sharedKey, SHARED)
-    for (let i = 0; i < 16; i++) memory[MSG_KEY + i] = packet[8 + i]!
-    memory.set(packet.subarray(Message.HEADER), DATA)
+    memory.set(packet, DATA - Message.HEADER)
     kernel.decryptMessage(x, length)
-    const plaintext = memory.slice(DATA, DATA + length)
+    const plaintext = copy(DATA, length)
     const large = new Uint8Array(32)
-    hashMessage(length, x, engine, large)
-    kernel.wipe(length)
+    hashMessage(length, engine, large, 0, 32)
+    kernel.wipeKeys()
+    kernel.wipeData(length)
     return { plaintext, large }
   }
 
   return {
     variant,
     memory,
-    igeEncrypt: (data, key, iv) => {
-      checkIge("Crypto.aesIgeEncrypt", data, key, iv)
-      return ige(data, key, iv, kernel.expandEncryption, kernel.igeEncrypt)
-    },
-    igeDecrypt: (data, key, iv) => {
-      checkIge("Crypto.aesIgeDecrypt", data, key, iv)
-      return ige(data, key, iv, kernel.expandDecryption, kernel.igeDecrypt)
-    },
+    igeEncrypt,
+    igeDecrypt,
     igeEncryptByCbc,
     sha256,
     messageEncrypt,

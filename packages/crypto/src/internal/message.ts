@@ -5,10 +5,21 @@
 import type { Crypto } from "../Crypto.ts"
 import { invalidArgument } from "../CryptoError.ts"
 import * as MessageKey from "../MessageKey.ts"
+import * as Bytes from "./bytes.ts"
 
 type Primitives = Pick<Crypto["Service"], "aesIgeDecrypt" | "aesIgeEncrypt" | "sha1" | "sha256">
 
 export const HEADER = 24
+
+/** What is encrypted: whole, or in parts that follow one another. */
+export type Plaintext = Uint8Array | ReadonlyArray<Uint8Array>
+
+export const lengthOf = (plaintext: Plaintext): number => {
+  if (plaintext instanceof Uint8Array) return plaintext.length
+  let length = 0
+  for (let i = 0; i < plaintext.length; i++) length += plaintext[i]!.length
+  return length
+}
 
 /** Throws unless the key has its length and the message is whole blocks. */
 export const check = (operation: string, sharedKey: Uint8Array, length: number): void => {
@@ -18,16 +29,13 @@ export const check = (operation: string, sharedKey: Uint8Array, length: number):
 
 export const make = (primitives: Primitives): Pick<Crypto["Service"], "messageDecrypt" | "messageEncrypt"> => ({
   messageEncrypt: (sharedKey, plaintext, x) => {
-    check("Crypto.messageEncrypt", sharedKey, plaintext.length)
-    const large = MessageKey.computeLarge(primitives, sharedKey, plaintext, x)
-    const aes = MessageKey.derive(primitives, sharedKey, large.subarray(8, HEADER), x)
-    const encrypted = primitives.aesIgeEncrypt(plaintext, aes.key, aes.iv)
-    aes.key.fill(0)
-    aes.iv.fill(0)
-    const packet = new Uint8Array(HEADER + encrypted.length)
-    packet.set(large.subarray(0, HEADER))
-    packet.set(encrypted, HEADER)
-    return packet
+    if (!(plaintext instanceof Uint8Array)) {
+      const whole = Bytes.concat(plaintext)
+      const packet = encrypt(primitives, sharedKey, whole, x)
+      whole.fill(0)
+      return packet
+    }
+    return encrypt(primitives, sharedKey, plaintext, x)
   },
   messageDecrypt: (sharedKey, packet, x) => {
     check("Crypto.messageDecrypt", sharedKey, packet.length - HEADER)
@@ -38,3 +46,21 @@ export const make = (primitives: Primitives): Pick<Crypto["Service"], "messageDe
     return { plaintext, large: MessageKey.computeLarge(primitives, sharedKey, plaintext, x) }
   }
 })
+
+const encrypt = (
+  primitives: Primitives,
+  sharedKey: Uint8Array,
+  plaintext: Uint8Array,
+  x: MessageKey.Direction
+): Uint8Array => {
+  check("Crypto.messageEncrypt", sharedKey, plaintext.length)
+  const large = MessageKey.computeLarge(primitives, sharedKey, plaintext, x)
+  const aes = MessageKey.derive(primitives, sharedKey, large.subarray(8, HEADER), x)
+  const encrypted = primitives.aesIgeEncrypt(plaintext, aes.key, aes.iv)
+  aes.key.fill(0)
+  aes.iv.fill(0)
+  const packet = new Uint8Array(HEADER + encrypted.length)
+  packet.set(large.subarray(0, HEADER))
+  packet.set(encrypted, HEADER)
+  return packet
+}

@@ -18,10 +18,14 @@ export const CBC_THRESHOLD = 1536
 
 const PLAIN_CBC_THRESHOLD = 1024
 
+/** A plain array of its own, without a copy where the buffer is not shared. */
+export const owned = (buffer: Buffer): Uint8Array =>
+  buffer.byteLength === buffer.buffer.byteLength ? new Uint8Array(buffer.buffer) : new Uint8Array(buffer)
+
 const cbc: Kernel.MakeCbc = (key, iv) => {
+  // whole blocks come out at once, and what padding would add at the end is never asked for
   const cipher = createCipheriv("aes-256-cbc", createSecretKey(key), iv)
-  cipher.setAutoPadding(false)
-  return (data) => cipher.update(data)
+  return (data) => owned(cipher.update(data))
 }
 
 /** Hashes of small data are fastest as strings: a Buffer costs more than the hash. A message key is no secret. */

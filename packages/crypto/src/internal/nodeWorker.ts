@@ -38,7 +38,8 @@ const decrypt = (data, key, iv) => {
     kernel.igeDecrypt(DATA, part.length)
     part.set(memory.subarray(DATA, DATA + part.length))
   }
-  kernel.wipe(CHUNK)
+  kernel.wipeKeys()
+  kernel.wipeData(CHUNK)
   return data
 }
 
