@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Postgres from "./support/postgres.ts"
+import * as Processes from "./support/processes.ts"
 
 SecretChatStoreTest.suite("PostgreSQL", layerSql({ account: "plain" }).pipe(Layer.provide(Postgres.client())))
 SecretChatStoreTest.suite(
@@ -101,4 +102,14 @@ describe("layerSql on PostgreSQL", () => {
       assert.strictEqual(error._tag === "StoreError" ? error.reason : error._tag, "newer")
       assert.deepStrictEqual(yield* tables, before)
     }).pipe(Effect.scoped))
+
+  it.live("two processes that race for every version of a chat: one wins each, the other is told", () =>
+    Effect.gen(function*() {
+      const url = Postgres.urlOf(yield* Postgres.freshDatabase)
+      const [one, two] = yield* Processes.race({ url }, 1, 120)
+      const won = [...one!.won, ...two!.won].toSorted((a, b) => a - b)
+      assert.deepStrictEqual(won, numbers(120).map((n) => n + 1))
+      assert.isAbove(one!.won.length, 0)
+      assert.isAbove(two!.won.length, 0)
+    }))
 })

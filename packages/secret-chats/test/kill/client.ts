@@ -1,10 +1,11 @@
-/** An account whose sessions and secret chats are in one SQLite file, against a server on this machine. */
+/** An account whose sessions and secret chats are sealed in one SQLite file, against a server on this machine. */
 import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
 import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
-import { layerSql, SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
+import { layerSealedSql, SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as SqliteClient from "@effect-mtproto/sql-sqlite/SqliteClient"
 import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
 import * as SessionStore from "@effect-mtproto/transport/SessionStore"
+import * as SqlVault from "@effect-mtproto/transport/SqlVault"
 import { Transport } from "@effect-mtproto/transport/Transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -23,6 +24,8 @@ export interface Hooks {
   readonly call?: (when: "before" | "after") => void
 }
 
+const vault = SqlVault.layer({ key: Redacted.make(new Uint8Array(32).fill(7)) })
+
 const hookedStore = (hooks: Hooks) =>
   Layer.effect(
     SecretChatStore,
@@ -35,7 +38,7 @@ const hookedStore = (hooks: Hooks) =>
             return Effect.tap(store.commit(write), () => Effect.sync(() => hooks.commit?.("after")))
           })
       }))
-  ).pipe(Layer.provide(layerSql()))
+  ).pipe(Layer.provide(layerSealedSql()))
 
 const hookedTransport = (address: Address, hooks: Hooks) =>
   Layer.effect(
@@ -61,7 +64,8 @@ export const layer = (address: Address, filename: string, options: SecretChats.O
   SecretChats.layer(options).pipe(
     Layer.provideMerge(hookedStore(hooks)),
     Layer.provideMerge(hookedTransport(address, hooks)),
-    Layer.provide(SessionStore.layerSql()),
+    Layer.provide(SessionStore.layerSealedSql()),
+    Layer.provide(vault),
     Layer.provide(SqliteClient.layer({ filename })),
     Layer.provideMerge(NodeCrypto.layer)
   )

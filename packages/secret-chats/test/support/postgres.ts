@@ -5,11 +5,13 @@ import { SqlClient } from "effect/sql"
 
 const url = new URL(process.env["POSTGRES_URL"] ?? "postgres://127.0.0.1:1/none")
 
-export const client = (database = "postgres") => {
+export const urlOf = (database: string): string => {
   const at = new URL(url)
   at.pathname = `/${database}`
-  return PgClient.layer({ url: Redacted.make(at.href) })
+  return at.href
 }
+
+export const client = (database = "postgres") => PgClient.layer({ url: Redacted.make(urlOf(database)) })
 
 let count = 0
 
