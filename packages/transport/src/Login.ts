@@ -14,8 +14,11 @@ import type { CryptoError } from "@effect-mtproto/crypto/CryptoError"
 import type { DiffieHellmanError } from "@effect-mtproto/crypto/DiffieHellman"
 import * as Srp from "@effect-mtproto/crypto/Srp"
 import * as Effect from "effect/Effect"
+import * as Base64Url from "effect/encoding/Base64Url"
+import * as Latch from "effect/Latch"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { MtprotoTransport } from "./MtprotoTransport.ts"
 import type { TransportError } from "./Transport.ts"
 
@@ -76,10 +79,7 @@ export interface PasswordRequest {
  * @since 1.0.0
  * @category models
  */
-export interface PhoneOptions<E, R> {
-  /** In international form. */
-  readonly phone: Redacted.Redacted<string>
-  readonly code: (request: CodeRequest) => Effect.Effect<Redacted.Redacted<string>, E, R>
+export interface PasswordOptions<E, R> {
   /** For accounts with two-step verification. */
   readonly password?:
     | ((request: PasswordRequest) => Effect.Effect<Redacted.Redacted<string>, E, R>)
@@ -89,6 +89,56 @@ export interface PhoneOptions<E, R> {
 }
 
 /**
+ * @since 1.0.0
+ * @category models
+ */
+export interface PhoneOptions<E, R> extends PasswordOptions<E, R> {
+  /** In international form. */
+  readonly phone: Redacted.Redacted<string>
+  readonly code: (request: CodeRequest) => Effect.Effect<Redacted.Redacted<string>, E, R>
+}
+
+/**
+ * @since 1.0.0
+ * @category models
+ */
+export interface QrOptions<E, R> extends PasswordOptions<E, R> {
+  /** Accounts that are logged in already, which may not accept. */
+  readonly exceptIds?: ReadonlyArray<bigint> | undefined
+}
+
+/**
+ * What happens while a login waits for a device to accept it.
+ *
+ * - `Token`: show this URL as a QR code, in place of the one before. It is a
+ *   secret: whoever accepts it logs this program in. `expiresAt` is unix time of
+ *   the server, in seconds.
+ * - `LoggedIn`: the last event.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export type QrEvent =
+  | { readonly _tag: "Token"; readonly url: Redacted.Redacted<string>; readonly expiresAt: number }
+  | { readonly _tag: "LoggedIn"; readonly user: Api.user }
+
+/**
+ * The errors of a password, which every login of a person may have.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type PasswordError =
+  | LoginError
+  | Api.ErrorOf<typeof Api.account.getPassword>
+  | Api.ErrorOf<typeof Api.auth.checkPassword>
+  | RpcError
+  | FloodWait
+  | TransportError
+  | CryptoError
+  | DiffieHellmanError
+
+/**
  * The errors of a login: what the server documents for it, and what else can go
  * wrong on the way.
  *
@@ -96,15 +146,29 @@ export interface PhoneOptions<E, R> {
  * @category errors
  */
 export type PhoneError =
-  | LoginError
+  | PasswordError
   | Api.ErrorOf<typeof Api.auth.sendCode>
   | Api.ErrorOf<typeof Api.auth.signIn>
-  | Api.ErrorOf<typeof Api.auth.checkPassword>
+
+/**
+ * @since 1.0.0
+ * @category errors
+ */
+export type QrError =
+  | PasswordError
+  | Api.ErrorOf<typeof Api.auth.exportLoginToken>
+  | Api.ErrorOf<typeof Api.auth.importLoginToken>
+
+/**
+ * @since 1.0.0
+ * @category errors
+ */
+export type BotError =
+  | LoginError
+  | Api.ErrorOf<typeof Api.auth.importBotAuthorization>
   | RpcError
   | FloodWait
   | TransportError
-  | CryptoError
-  | DiffieHellmanError
 
 /** The server asks to begin again when it was restarted; not for ever. */
 const MAX_RESTARTS = 3
@@ -143,13 +207,130 @@ export const phone: <E = never, R = never>(
           phoneCodeHash,
           ...writeCode(type, Redacted.value(code))
         })).pipe(
-          Effect.catchTag("RpcError", (error) =>
-            error.type === "SESSION_PASSWORD_NEEDED" ? Effect.succeed(undefined) : Effect.fail(error)),
+          Effect.catchTag("RpcError", (error) => needsPassword(error) ? Effect.succeed(undefined) : Effect.fail(error)),
           Effect.catchTag(["PhoneCodeInvalid", "PhoneCodeEmpty"], (error) =>
             attempt < attemptsOf(options) ? signIn(attempt + 1) : Effect.fail(error))
         ))
 
     return yield* finish((yield* signIn(1)) ?? (yield* checkPassword(options)))
+  }
+)
+
+/**
+ * Logs in by a QR code that another device of the account, which is logged in
+ * already, scans and accepts (core.telegram.org/api/qr-login).
+ *
+ * The stream shows one URL after the other, each replaced before it expires, and
+ * ends with the user. The password, if the account has one, is asked for once
+ * the code was accepted. Ending the stream early leaves nobody logged in.
+ *
+ * ```ts
+ * Login.qr().pipe(
+ *   Stream.runForEach((event) =>
+ *     event._tag === "Token" ? show(Redacted.value(event.url)) : Console.log(`Hello, ${event.user.firstName}`)
+ *   )
+ * )
+ * ```
+ *
+ * @since 1.0.0
+ * @category login
+ */
+export const qr = <E = never, R = never>(
+  options: QrOptions<E, R> = {}
+): Stream.Stream<QrEvent, QrError | E, MtprotoTransport | Crypto | R> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const client = yield* MtprotoTransport
+    const accepted = Latch.makeUnsafe(false)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => client.onLoginToken(() => accepted.openUnsafe())),
+      (stop) => Effect.sync(stop)
+    )
+    const request = Api.auth.exportLoginToken({
+      apiId: client.apiId,
+      apiHash: Redacted.value(client.apiHash),
+      exceptIds: options.exceptIds ?? []
+    })
+
+    const ask = (restarts: number): Effect.Effect<QrEvent, QrError | E, MtprotoTransport | Crypto | R> =>
+      Effect.suspend(() => {
+        accepted.closeUnsafe()
+        return Effect.flatMap(client.invoke(request), (token) => follow(token, restarts))
+      }).pipe(
+        Effect.catchTag("RpcError", (error) =>
+          needsPassword(error)
+            ? Effect.flatMap(checkPassword(options), loggedIn)
+            : Effect.fail(error))
+      )
+
+    const follow = (
+      token: Api.auth.LoginToken,
+      restarts: number
+    ): Effect.Effect<QrEvent, QrError | E, MtprotoTransport | Crypto | R> => {
+      switch (token._tag) {
+        case "auth.loginToken":
+          return Effect.succeed({ _tag: "Token", url: urlOf(token.token), expiresAt: token.expires })
+        case "auth.loginTokenSuccess":
+          return loggedIn(token.authorization)
+        case "auth.loginTokenMigrateTo":
+          return client.moveTo(token.dcId).pipe(
+            Effect.andThen(client.invoke(Api.auth.importLoginToken({ token: token.token }))),
+            Effect.flatMap((next) => follow(next, restarts)),
+            Effect.catchTag(
+              "AuthTokenExpired",
+              (error) => restarts < MAX_RESTARTS ? ask(restarts + 1) : Effect.fail(error)
+            )
+          )
+      }
+    }
+
+    return Stream.unfold<QrEvent | undefined, QrEvent, QrError | E, MtprotoTransport | Crypto | R>(
+      undefined,
+      Effect.fnUntraced(function*(last) {
+        if (last?._tag === "LoggedIn") return undefined
+        if (last !== undefined) {
+          const left = last.expiresAt * 1_000 - (yield* client.serverTime) - RENEW_TOKEN
+          // the code has been accepted, or is about to expire
+          yield* Effect.raceFirst(accepted.await, Effect.sleep(Math.min(Math.max(left, 1_000), LONGEST_TOKEN)))
+        }
+        const event = yield* ask(0)
+        return [event, event] as const
+      })
+    )
+  }))
+
+/**
+ * Logs in a bot with the token that BotFather gave to it. Bots have no secret
+ * chats.
+ *
+ * @since 1.0.0
+ * @category login
+ */
+export const bot: (options: {
+  readonly token: Redacted.Redacted<string>
+}) => Effect.Effect<Api.user, BotError, MtprotoTransport> = Effect.fn("Login.bot")(function*({ token }) {
+  const client = yield* MtprotoTransport
+  return yield* finish(
+    yield* client.invoke(Api.auth.importBotAuthorization({
+      flags: 0,
+      apiId: client.apiId,
+      apiHash: Redacted.value(client.apiHash),
+      botAuthToken: Redacted.value(token)
+    }))
+  )
+})
+
+/**
+ * The second step alone: proves the password (SRP, nothing of it is sent) where a
+ * login has been answered with `SESSION_PASSWORD_NEEDED`.
+ *
+ * @since 1.0.0
+ * @category login
+ */
+export const password: <E = never, R = never>(
+  options: PasswordOptions<E, R>
+) => Effect.Effect<Api.user, PasswordError | E, MtprotoTransport | Crypto | R> = Effect.fn("Login.password")(
+  function*<E, R>(options: PasswordOptions<E, R>) {
+    return yield* finish(yield* checkPassword(options))
   }
 )
 
@@ -180,6 +361,19 @@ export const logOut: Effect.Effect<void, RpcError | FloodWait | TransportError, 
 
 // ----- parts
 
+const needsPassword = (error: { readonly _tag: unknown; readonly type?: unknown }): boolean =>
+  error.type === "SESSION_PASSWORD_NEEDED"
+
+/** A code is replaced so long before it expires, in milliseconds. */
+const RENEW_TOKEN = 3_000
+const LONGEST_TOKEN = 10 * 60_000
+
+const urlOf = (token: Uint8Array): Redacted.Redacted<string> =>
+  Redacted.make(`tg://login?token=${Base64Url.encode(token)}`, { label: "loginToken" })
+
+const loggedIn = (authorization: Api.auth.Authorization) =>
+  Effect.map(finish(authorization), (user): QrEvent => ({ _tag: "LoggedIn", user }))
+
 const attemptsOf = (options: { readonly attempts?: number | undefined }): number => options.attempts ?? 3
 
 const sendCode = Effect.fnUntraced(function*(phoneNumber: Redacted.Redacted<string>) {
@@ -203,9 +397,9 @@ const writeCode = (type: Api.auth.SentCodeType, code: string) =>
     : { phoneCode: code }
 
 const checkPassword = <E, R>(
-  options: PhoneOptions<E, R>,
+  options: PasswordOptions<E, R>,
   attempt = 1
-): Effect.Effect<Api.auth.Authorization, PhoneError | E, MtprotoTransport | Crypto | R> =>
+): Effect.Effect<Api.auth.Authorization, PasswordError | E, MtprotoTransport | Crypto | R> =>
   Effect.gen(function*() {
     const client = yield* MtprotoTransport
     const crypto = yield* Crypto

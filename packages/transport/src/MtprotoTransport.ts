@@ -32,6 +32,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Datacenter from "./Datacenter.ts"
+import * as Bytes from "./internal/bytes.ts"
 import * as Datacenters from "./internal/datacenters.ts"
 import * as DcClient from "./internal/dcClient.ts"
 import * as Gzip from "./internal/gzip.ts"
@@ -130,6 +131,12 @@ export class MtprotoTransport extends Context.Service<MtprotoTransport, {
   readonly account: Effect.Effect<Account>
   /** The server has accepted a login of this user: it is remembered, and updates begin to flow. `Login` does this. */
   readonly signedIn: (userId: bigint) => Effect.Effect<void, TransportError>
+  /** What the clock of the server shows, in milliseconds of unix time. */
+  readonly serverTime: Effect.Effect<number>
+  /** Moves to another data centre, as the server asks for while nobody is logged in. `Login` does this. */
+  readonly moveTo: (dc: number) => Effect.Effect<void, TransportError>
+  /** Calls the listener when another device has accepted a login token, until the returned function is called. */
+  readonly onLoginToken: (listener: () => void) => () => void
   /** The login has ended: the keys are forgotten, and a new one is agreed on. `Login` does this. */
   readonly signedOut: Effect.Effect<void, TransportError>
 }>()("@effect-mtproto/transport/MtprotoTransport") {}
@@ -185,6 +192,7 @@ export const make: (
         return yield* new TransportError({ reason: "configuration", detail: "no data centre is configured" })
       }
       let userId = stored?.userId
+      const loginListeners = new Set<() => void>()
 
       let updates: UpdatesDriver.UpdatesDriver | undefined
       const makeClient = (datacenter: Datacenter.Datacenter) =>
@@ -215,7 +223,10 @@ export const make: (
           exchangeTimeout: millis(options.exchangeTimeout, 20_000),
           maxBackoff: millis(options.maxBackoff, 30_000),
           isLoggedIn: () => userId !== undefined,
-          onUpdate: (body) => updates?.onBody(body),
+          onUpdate: (body) => {
+            if (userId === undefined && isLoginToken(body)) { for (const listener of loginListeners) listener() }
+            updates?.onBody(body)
+          },
           onReconnect: () => updates?.onReconnect(),
           onSessionCreated: () => updates?.onSessionCreated(),
           onFatal: (error) => updates?.fail(error)
@@ -297,6 +308,14 @@ export const make: (
             userId = user
             driver.start(undefined)
           }),
+        serverTime: Effect.sync(() => pool.main().serverNow()),
+        moveTo: (dc) => orTransportError(pool.migrate(dc)),
+        onLoginToken: (listener) => {
+          // one of its own, so that the same function can be given twice
+          const own = () => listener()
+          loginListeners.add(own)
+          return () => loginListeners.delete(own)
+        },
         signedOut: Effect.gen(function*() {
           driver.stop()
           userId = undefined
@@ -386,6 +405,14 @@ const writeHeader = (options: Options): Uint8Array => {
   )
   return Api.wrap(Api.invokeWithLayer, { layer: Api.layer }, init)
 }
+
+/** `updateShort` with `updateLoginToken`. */
+const isLoginToken = (body: Uint8Array): boolean =>
+  body.length === 12 && Bytes.readInt(body, 0) === UPDATE_SHORT &&
+  Bytes.readInt(body, 4) === UPDATE_LOGIN_TOKEN
+
+const UPDATE_SHORT = 0x78d4dec1
+const UPDATE_LOGIN_TOKEN = 0x564fe691
 
 const encode = (request: Api.AnyRequest): Uint8Array | TransportError => {
   const method = request._tag

@@ -60,6 +60,15 @@ interface LoginCode {
   attempts: number
 }
 
+/** A code by which a device waits to be let in. */
+export interface LoginToken {
+  readonly name: string
+  /** The permanent key of the device. */
+  readonly key: AuthKey
+  readonly expiresAt: number
+  acceptedBy: Account | undefined
+}
+
 export interface World {
   readonly crypto: Crypto["Service"]
   /** Milliseconds of unix time, skew included. */
@@ -80,6 +89,7 @@ export interface World {
   readonly codes: Map<string, string>
   /** Logins under way, by `phone_code_hash`. */
   readonly logins: Map<string, LoginCode>
+  readonly loginTokens: Map<string, LoginToken>
   readonly keys: Map<bigint, AuthKey>
   readonly chats: Map<number, Chat>
   readonly files: Files.FileStore
@@ -109,6 +119,7 @@ export const make = (options: {
   byToken: new Map(),
   codes: new Map(),
   logins: new Map(),
+  loginTokens: new Map(),
   keys: new Map(),
   chats: new Map(),
   files: Files.make(options.limits.fileBytes),
@@ -328,6 +339,15 @@ const pushToKey = (world: World, key: AuthKey, updates: () => Api.Updates): void
     Session.push(session, world.settings.rules, world.clock(), body)
     world.dirty.add(session)
     world.counters.updatesPushed++
+  }
+}
+
+/** Sends an update to a device that is not logged in. */
+export const sendToKey = (world: World, key: AuthKey, update: Api.Update): void => {
+  for (const session of sessionsOf(key)) {
+    const body = Layers.encodeUpdates(key.layer, { _tag: "updateShort", update, date: seconds(world) })
+    Session.push(session, world.settings.rules, world.clock(), body)
+    world.dirty.add(session)
   }
 }
 

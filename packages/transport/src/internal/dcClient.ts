@@ -67,6 +67,8 @@ export interface Settings {
 export interface DcClient {
   readonly call: (init: Calls.Init) => Effect.Effect<Uint8Array, ServerError | TransportError>
   readonly now: () => number
+  /** What the server's clock shows. */
+  readonly serverNow: () => number
 }
 
 const FIRST_BACKOFF = 250
@@ -550,7 +552,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       }
     }))
 
-    return { call, now }
+    return { call, now, serverNow: () => now() + (session?.timeOffset ?? 0) }
   }
 )
 

@@ -13,7 +13,8 @@ const find = (call: UserCall, hash: bigint): Authorization | undefined =>
     ? call.authorization
     : [...call.authorization.account.authorizations].find((other) => other.hash === hash)
 
-const describe = (call: UserCall, authorization: Authorization): Api.Authorization => {
+/** A login, for its account. */
+export const describe = (call: UserCall, authorization: Authorization): Api.Authorization => {
   const { client } = authorization.key
   return {
     _tag: "authorization",

@@ -6,6 +6,7 @@ import { readInt } from "../bytes.ts"
 import * as Account from "./account.ts"
 import * as Auth from "./auth.ts"
 import * as Help from "./help.ts"
+import * as LoginToken from "./loginToken.ts"
 import type { Entry } from "./method.ts"
 import * as People from "./people.ts"
 import * as SecretChats from "./secretChats.ts"
@@ -13,7 +14,7 @@ import * as Updates from "./updates.ts"
 import * as Upload from "./upload.ts"
 
 const entries: ReadonlyMap<number, Entry> = new Map(
-  [Account, Auth, Help, People, SecretChats, Updates, Upload]
+  [Account, Auth, Help, LoginToken, People, SecretChats, Updates, Upload]
     .flatMap((group) => group.methods)
     .map((entry) => [entry.method.id, entry])
 )
