@@ -56,6 +56,15 @@ export type Document = Omit<MediaOf<"decryptedMessageMediaDocument">, OfFile>
 export type FileMedia = Photo | Document
 
 /**
+ * A message with a file, whose description (key, initialisation vector, size) is left to the sender. Without a text, its
+ * entities refer to the caption.
+ *
+ * @category models
+ * @since 1.0.0
+ */
+export type FileDraft = Omit<DecryptedMessage.Draft, "media"> & { readonly media: FileMedia }
+
+/**
  * A small picture of the content.
  *
  * @category models
@@ -92,6 +101,30 @@ const thumb = (thumbnail: Thumbnail | undefined) => ({
   thumbW: thumbnail?.width ?? 0,
   thumbH: thumbnail?.height ?? 0
 })
+
+// ----- messages
+
+/**
+ * A message with a medium: for `sendEncryptedFile` if it has a file, for `sendEncrypted` if not. `options` are the other
+ * fields of `decryptedMessage`.
+ *
+ * ```ts
+ * Media.message(Media.photo({ width, height, caption: "bold" }), {
+ *   entities: [{ _tag: "messageEntityBold", offset: 0, length: 4 }],
+ *   silent: true
+ * })
+ * ```
+ *
+ * @category messages
+ * @since 1.0.0
+ */
+export const message = <M extends FileMedia | DecryptedMessage.DecryptedMessageMedia>(
+  media: M,
+  options?: Omit<DecryptedMessage.Draft, "_tag" | "media" | "message"> & { readonly text?: string | undefined }
+): Omit<DecryptedMessage.Draft, "media"> & { readonly media: M } => {
+  const { text = "", ...fields } = options ?? {}
+  return { ...fields, _tag: "decryptedMessage", message: text, media }
+}
 
 // ----- files
 

@@ -42,7 +42,7 @@ import { fileErrorOf, missingPart } from "./internal/fileCalls.ts"
 import { readyChat } from "./internal/fileChat.ts"
 import { randomId, sendAll } from "./internal/send.ts"
 import * as Upload from "./internal/upload.ts"
-import type { FileMedia } from "./Media.ts"
+import type { FileDraft, FileMedia } from "./Media.ts"
 import type { Outcome } from "./Outcome.ts"
 import * as Machine from "./protocol/Machine.ts"
 import * as Errors from "./SecretChatError.ts"
@@ -51,15 +51,6 @@ import type { SecretPeer } from "./SecretPeer.ts"
 import type { UploadOptions } from "./uploadEncryptedFile.ts"
 
 // ----- models
-
-/**
- * A message with a file, whose description (key, initialisation vector, size) is left to the sender. Without a text, its
- * entities refer to the caption.
- *
- * @category models
- * @since 1.0.0
- */
-export type FileDraft = Omit<DecryptedMessage.Draft, "media"> & { readonly media: FileMedia }
 
 /**
  * What a sent file came to: the outcome of its message, and the file for further use.

@@ -51,6 +51,8 @@ export class Encryptor {
   private iv: Uint8Array
   private index: number
   private readonly pieces: Array<Uint8Array> = []
+  /** The plaintext of one part after the other: no copy of it stays behind. */
+  private scratch: Uint8Array = new Uint8Array(0)
   private buffered = 0
   private seen: number
   private ended = false
@@ -101,9 +103,11 @@ export class Encryptor {
     return Result.succeed({ index, bytes, length, isLast, iv, nextIv })
   }
 
-  /** The next bytes in an array of their own, padded with random bytes to whole blocks. */
+  /** The next bytes, padded with random bytes to whole blocks; valid until the next call. */
   private take(length: number): Uint8Array {
-    const out = new Uint8Array(paddedSize(length))
+    const padded = paddedSize(length)
+    if (this.scratch.length < padded) this.scratch = new Uint8Array(padded)
+    const out = this.scratch.subarray(0, padded)
     let at = 0
     while (at < length) {
       const piece = this.pieces[0]!

@@ -1,5 +1,5 @@
 import * as Api from "@effect-mtproto/core/Api"
-import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
+import type * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import {
   downloadEncryptedFile,
@@ -13,6 +13,7 @@ import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
 import * as FileTransfers from "@effect-mtproto/secret-chats/FileTransfers"
 import * as Media from "@effect-mtproto/secret-chats/Media"
 import { SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
+import { sendEncrypted } from "@effect-mtproto/secret-chats/sendEncrypted"
 import {
   sendEncryptedAlbum,
   sendEncryptedFile,
@@ -163,8 +164,7 @@ describe("sending", () => {
       const thumbnail = { jpeg: bytesOf(300), width: 90, height: 60 }
       const sent = yield* a.chats.sendFile(
         chatId,
-        DecryptedMessageOf({
-          media: Media.photo({ width: 10, height: 20, caption: "cap", thumbnail }),
+        Media.message(Media.photo({ width: 10, height: 20, caption: "cap", thumbnail }), {
           entities: [{ _tag: "messageEntityItalic", offset: 0, length: 3 }],
           silent: true
         }),
@@ -181,6 +181,11 @@ describe("sending", () => {
       assert.isTrue(message.silent)
       const chunks = yield* Stream.runCollect(b.chats.download({ message, file: file! }))
       assert.isTrue(same(Buffer.concat(chunks), bytesOf(100)))
+
+      yield* a.run(sendEncrypted(chatId, Media.message(Media.webPage("https://example.org/"), { text: "look" })))
+      const page = yield* next(b, 2)
+      assert.strictEqual(page.message.message, "look")
+      assert.strictEqual(Media.kindOf(page.message.media!), "webPage")
     }), { timeout: 30_000 })
 
   it.live("a file is uploaded once and sent many times, forwarded too", () =>
@@ -268,9 +273,6 @@ describe("sending", () => {
     }), { timeout: 30_000 })
 })
 
-const DecryptedMessageOf = <const A extends object>(fields: A) =>
-  ({ ...DecryptedMessage.message(""), ...fields }) as const
-
 describe("what the server says", () => {
   it.live("a part that it has lost is supplied again, and the message sent anew", () =>
     Effect.gen(function*() {
@@ -287,7 +289,7 @@ describe("what the server says", () => {
       const randomId = 77n
       const sent = yield* a.run(loses(sendEncryptedFile(
         chatId,
-        DecryptedMessageOf({ media: document, randomId }),
+        Media.message(document, { randomId }),
         FileSource.fromBytes(bytes)
       )))
       assert.notStrictEqual(sent.randomId, randomId)
