@@ -6,13 +6,14 @@ import { NodeCrypto } from "@effect-mtproto/crypto"
 import { type SecretChatError, SecretChats, SecretChatStore } from "@effect-mtproto/secret-chats"
 import { SqliteClient } from "@effect-mtproto/sql-sqlite"
 import { TestServer } from "@effect-mtproto/test-server"
-import { Login, MtprotoTransport, SessionStore, Transport } from "@effect-mtproto/transport"
+import { Login, MtprotoTransport, SessionStore, SqlVault, Transport } from "@effect-mtproto/transport"
 import { Context, Effect, Layer, Redacted, Stream } from "effect"
 
-/** Where an account keeps its sessions and its chats: in memory, or in one file. */
+/** Where an account keeps its sessions and its chats: in memory, or sealed in one file. */
 export const inMemory = Layer.merge(SessionStore.layerMemory, SecretChatStore.layerMemory)
 export const inFile = (filename: string) =>
-  Layer.merge(SessionStore.layerSql(), SecretChatStore.layerSql()).pipe(
+  Layer.merge(SessionStore.layerSealedSql(), SecretChatStore.layerSealedSql()).pipe(
+    Layer.provide(SqlVault.layer({ passphrase: Redacted.make("correct horse battery staple") })),
     Layer.provide(SqliteClient.layer({ filename }))
   )
 
