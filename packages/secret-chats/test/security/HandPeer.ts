@@ -16,9 +16,13 @@ import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
 import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import { layerMemory, SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
 import { Transport } from "@effect-mtproto/transport/Transport"
+import { vi } from "@effect/vitest"
 import { Context, Effect, Layer, Result, type Scope } from "effect"
 import { eventually, type Peer, settle } from "../support/Peers.ts"
 import { Relay } from "../support/Relay.ts"
+
+// Key exchanges in plenty, on machines that have other things to do.
+vi.setConfig({ testTimeout: 30_000 })
 
 export type Role = "creator" | "acceptor"
 export const roles: ReadonlyArray<Role> = ["creator", "acceptor"]

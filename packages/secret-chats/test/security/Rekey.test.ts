@@ -153,6 +153,24 @@ describe("the old key", () => {
       assert.strictEqual(texts(made).length, 3)
     }))
 
+  it("R24 what was said under the old key and is deleted later goes out under the old key", () => {
+    const sent = Core.send(Core.ready("acceptor"), Core.text(5n)).state
+    const old = sent.keys!.current
+    const swapped = {
+      ...sent,
+      keys: {
+        ...sent.keys!,
+        current: { bytes: new Uint8Array(256).fill(9), fingerprint: 99n },
+        previous: { ...old, before: sent.sequence.myOut }
+      }
+    }
+    const deletion = Core.action({ _tag: "decryptedMessageActionDeleteMessages", randomIds: [5n] }, 6n)
+    const seals = Core.of(Core.send(swapped, deletion), "Seal")
+    // The slot first, under the key that the other side may have to be at; then the deletion itself.
+    assert.deepStrictEqual(seals.map(({ key }) => key.fingerprint), [old.fingerprint, 99n])
+    assert.deepStrictEqual(seals.map(({ record }) => record.revision), [1, 0])
+  })
+
   it("R24 what is wiped is the very array of the state, and with it the copy that frames are written with", () => {
     const before = Core.ready("acceptor")
     const first = before.keys!.current
