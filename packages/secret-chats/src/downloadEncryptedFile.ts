@@ -139,7 +139,7 @@ const temporaryName = (path: Path.Path, target: string, id: bigint): string =>
  *
  * The content is written to a hidden file in the same folder, which only the owner can read (mode 0600), and appears at
  * `target` at once and whole when all of it is there and on the disk. An interrupted download goes on where it stopped when
- * it is started again, in this process or, with `FileTransfers.layerKeyValueStore`, in another; any other failure removes
+ * it is started again, in this process or, with `FileTransfers.layerSealed`, in another; any other failure removes
  * what was written.
  *
  * Do not make `target` of the name that the sender gave to the file.

@@ -5,7 +5,7 @@
  * uploaded is sent with `sendEncryptedFile`, soon: the server keeps parts for some hours only.
  *
  * An upload from a source that can be read again goes on where it was interrupted when it is started again, in this process
- * or, with `FileTransfers.layerKeyValueStore`, in another.
+ * or, with `FileTransfers.layerSealed`, in another.
  *
  * @since 1.0.0
  */

@@ -1,6 +1,7 @@
 import * as Api from "@effect-mtproto/core/Api"
 import type * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
+import * as NodeVault from "@effect-mtproto/crypto/NodeVault"
 import {
   downloadEncryptedFile,
   downloadEncryptedFilePieces,
@@ -574,8 +575,9 @@ describe("interruptions", () => {
       const bytes = bytesOf(12 * 64 * KIB)
       const name = NodePath.join(path, "source.bin")
       Fs.writeFileSync(name, bytes)
-      const states = FileTransfers.layerKeyValueStore.pipe(
-        Layer.provide(KeyValueStore.layerFileSystem(NodePath.join(path, "states")))
+      const states = FileTransfers.layerSealed.pipe(
+        Layer.provide(KeyValueStore.layerFileSystem(NodePath.join(path, "states"))),
+        Layer.provide(Layer.succeedContext(yield* Layer.build(NodeVault.layerMemory)))
       )
       const source = a.run(FileSource.fromPath(name))
       const { hook, reached } = stopsAfter("upload.saveFilePart", 6)
@@ -585,6 +587,10 @@ describe("interruptions", () => {
       )))
       yield* reached
       yield* Fiber.interrupt(fiber)
+      const [state, ...others] = Fs.readdirSync(NodePath.join(path, "states"))
+      assert.deepStrictEqual(others, [])
+      assert.isFalse(state!.includes("source.bin"))
+      assert.isFalse(Fs.readFileSync(NodePath.join(path, "states", state!)).includes("fileId"))
       const events = yield* a.run(Effect.provide(
         Stream.runCollect(uploadEncryptedFileStream(yield* source)),
         Layer.fresh(states)
@@ -605,6 +611,31 @@ describe("interruptions", () => {
         yield* transfers.save("upload/x", Buffer.from("{"))
         yield* uploadEncryptedFile(named(bytes, "x"))
       }))
+    }), { timeout: 30_000 })
+
+  it.live("states in a store whose content nobody else reads, or that fails", () =>
+    Effect.gen(function*() {
+      const { a, server } = yield* two
+      const bytes = bytesOf(300 * KIB)
+      const store = Layer.succeedContext(yield* Layer.build(KeyValueStore.layerMemory))
+      const states = Layer.fresh(Layer.provide(FileTransfers.layerKeyValueStore, store))
+      const { hook, reached } = stopsAfter("upload.saveFilePart", 2)
+      const fiber = yield* Effect.forkChild(a.run(Effect.provide(
+        hooked(a.transport, hook)(uploadEncryptedFile(named(bytes), { concurrency: 1 })),
+        states
+      )))
+      yield* reached
+      yield* Fiber.interrupt(fiber)
+      yield* a.run(Effect.provide(uploadEncryptedFile(named(bytes)), states))
+      assert.strictEqual(yield* server.callCount("upload.saveFilePart"), 5)
+
+      const failing = Effect.provideService(FileTransfers.FileTransfers, {
+        load: () => Effect.undefined,
+        save: () => Effect.fail(new FileError({ reason: "state" })),
+        remove: () => Effect.void
+      })
+      yield* fails(a.run(failing(uploadEncryptedFile(named(bytes)))), "state")
+      yield* a.run(failing(uploadEncryptedFile(FileSource.fromBytes(bytes))))
     }), { timeout: 30_000 })
 
   it.live("a download goes on where it stopped", () =>
