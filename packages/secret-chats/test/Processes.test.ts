@@ -84,10 +84,12 @@ describe("two processes on one store", () => {
 
         const sender = new URL("./processes/sender.ts", import.meta.url)
         const names = ["one", "two"]
-        const senders = yield* Effect.forEach(
-          names,
-          (name) => Processes.run(sender, { address, filename, chatId, name })
-        )
+        // A store of sessions serves one program at a time; what two share here is the store of chats.
+        const senders = yield* Effect.forEach(names, (name) => {
+          const sessions = Path.join(folder, `${name}.db`)
+          Fs.copyFileSync(filename, sessions)
+          return Processes.run(sender, { address, filename, sessions, chatId, name })
+        })
         for (const one of senders) {
           yield* one.says("ready\n")
         }

@@ -114,13 +114,25 @@ describe("SessionStore.layerSql: the database", () => {
     "brings the tables of the first version up to date, and keeps what is in them",
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-      yield* Effect.flatMap(open(), (store) => store.setAuthKey(2, authKey(2)))
-      yield* sql`DROP TABLE mtproto_sealed_session`
-      yield* sql`UPDATE mtproto_session_version SET version = 1`
+      yield* sql`CREATE TABLE mtproto_session_version (version INTEGER NOT NULL)`
+      yield* sql`INSERT INTO mtproto_session_version (version) VALUES (1)`
+      yield* sql`CREATE TABLE mtproto_account (name TEXT NOT NULL PRIMARY KEY, dc INTEGER NOT NULL, user_id TEXT)`
+      yield* sql`CREATE TABLE mtproto_auth_key (
+        name TEXT NOT NULL, dc INTEGER NOT NULL, auth_key BLOB NOT NULL, created_at DOUBLE PRECISION NOT NULL,
+        time_offset DOUBLE PRECISION NOT NULL, salts BLOB NOT NULL, PRIMARY KEY (name, dc))`
+      yield* sql`CREATE TABLE mtproto_update_state (
+        name TEXT NOT NULL PRIMARY KEY, pts INTEGER NOT NULL, qts INTEGER NOT NULL, date INTEGER NOT NULL,
+        seq INTEGER NOT NULL)`
+      yield* sql`INSERT INTO mtproto_account (name, dc, user_id) VALUES ('default', 2, '7')`
+      yield* sql`INSERT INTO mtproto_auth_key (name, dc, auth_key, created_at, time_offset, salts)
+        VALUES ('default', 2, ${new Uint8Array(256).fill(2)}, 1, 2, ${new Uint8Array(0)})`
       const store = yield* open()
-      assert.deepStrictEqual(plain(yield* store.authKey(2)), plain(authKey(2)))
-      assert.deepStrictEqual(yield* sql`SELECT version FROM mtproto_session_version`, [{ version: 2 }])
+      const key = plain(authKey(2, { createdAt: 1, timeOffset: 2, salts: [] }))
+      assert.deepStrictEqual(plain(yield* store.authKey(2)), key)
+      assert.deepStrictEqual(yield* store.account, { dc: 2, userId: 7n })
       assert.deepStrictEqual(yield* sql`SELECT name FROM mtproto_sealed_session`, [])
+      const [row] = yield* sql<{ version: number }>`SELECT version FROM mtproto_session_version`
+      assert.isAbove(row!.version, 1)
     }).pipe(Effect.scoped)
   )
 })

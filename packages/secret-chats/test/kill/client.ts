@@ -61,11 +61,26 @@ const hookedTransport = (address: Address, hooks: Hooks) =>
   })))
 
 export const layer = (address: Address, filename: string, options: SecretChats.Options = {}, hooks: Hooks = {}) =>
+  layerApart(address, filename, filename, options, hooks)
+
+/** The same with the sessions in a file of their own. */
+export const layerApart = (
+  address: Address,
+  filename: string,
+  sessions: string,
+  options: SecretChats.Options = {},
+  hooks: Hooks = {}
+) =>
   SecretChats.layer(options).pipe(
     Layer.provideMerge(hookedStore(hooks)),
-    Layer.provideMerge(hookedTransport(address, hooks)),
-    Layer.provide(SessionStore.layerSealedSql()),
     Layer.provide(vault),
     Layer.provide(SqliteClient.layer({ filename })),
+    Layer.provideMerge(
+      hookedTransport(address, hooks).pipe(
+        Layer.provide(SessionStore.layerSealedSql()),
+        Layer.provide(Layer.fresh(vault)),
+        Layer.provide(SqliteClient.layer({ filename: sessions }))
+      )
+    ),
     Layer.provideMerge(NodeCrypto.layer)
   )

@@ -2,16 +2,18 @@
  * A program that sends ten texts, "<name> 0", "<name> 1", …, into a secret chat, two at a time, once it reads a line. It
  * ends when it reads another.
  *
- * Argument: a JSON object with the address of the server, the file, the chat and the name.
+ * Argument: a JSON object with the address of the server, the file with the chats, the file with the
+ * sessions, the chat and the name.
  */
 import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import * as Effect from "effect/Effect"
 import { once } from "node:events"
-import { type Address, layer } from "../kill/client.ts"
+import { type Address, layerApart } from "../kill/client.ts"
 
-const { address, chatId, filename, name } = JSON.parse(process.argv[2]!) as {
+const { address, chatId, filename, name, sessions } = JSON.parse(process.argv[2]!) as {
   readonly address: Address
   readonly filename: string
+  readonly sessions: string
   readonly chatId: number
   readonly name: string
 }
@@ -31,5 +33,5 @@ const program = Effect.gen(function*() {
   yield* line
 })
 
-await Effect.runPromise(Effect.provide(program, layer(address, filename)))
+await Effect.runPromise(Effect.provide(program, layerApart(address, filename, sessions)))
 process.exit(0)
