@@ -10,7 +10,6 @@
  */
 
 const LIMIT = 1n << 64n
-const METHOD_LIMIT = 1n << 63n
 const SMALL_PRIMES = [2n, 3n, 5n, 7n, 11n, 13n, 17n, 19n, 23n, 29n, 31n, 37n]
 // square-free products of small odd primes: each gives the method another independent chance
 const MULTIPLIERS = [1, 3, 5, 7, 11, 15, 21, 33, 35, 55, 77, 105, 165, 231, 385, 1155]
@@ -21,7 +20,7 @@ const MAX_RHO = 1 << 18
  * Splits `pq` into `p * q` with `1 < p < q`, or returns `undefined` if it is not
  * such a product: zero, one, a prime, the square of a prime, negative, or 2^64
  * and more. `method`, if given, is tried first: it gets odd composite numbers
- * below 2^63 that have no small factor and are no squares.
+ * that have no small factor and are no squares.
  *
  * @since 1.0.0
  * @category factorisation
@@ -53,7 +52,7 @@ export const findFactor = (
   if (isPrime(n)) return undefined
   const root = sqrt(n)
   if (root * root === n) return root
-  const found = n < METHOD_LIMIT ? method?.(n) : undefined
+  const found = method?.(n)
   if (found !== undefined) return found
   for (const multiplier of MULTIPLIERS) {
     const factor = squareForms(n, multiplier)

@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as NodeCrypto from "node:crypto"
+import * as Random from "./internal/random.ts"
 import * as Xaes from "./internal/xaes.ts"
 import { argon2Defaults, type Argon2Parameters, type Secret, Vault, VaultError } from "./Vault.ts"
 
@@ -37,6 +38,8 @@ const MAX_ENTRY = 1024
 const invalid = (description: string) => new VaultError({ reason: "invalid", description })
 const corrupt = () => new VaultError({ reason: "corrupt", description: "What is stored is not the entry of a vault" })
 const wrong = () => new VaultError({ reason: "wrong-secret", description: "The vault does not open with this secret" })
+
+const randomBytes = Random.makePooled((array) => NodeCrypto.randomFillSync(array))
 
 const utf8 = new TextEncoder()
 
@@ -143,9 +146,9 @@ const wrap = Effect.fnUntraced(function*(master: Uint8Array, secret: Secret): Ef
   if (!isUsable(parameters)) return yield* invalid("The parameters of Argon2 are out of range")
   const head: Head = "key" in secret
     ? { _tag: "key" }
-    : { _tag: "argon2id", parameters, salt: new Uint8Array(NodeCrypto.randomBytes(16)) }
+    : { _tag: "argon2id", parameters, salt: randomBytes(16) }
   const key = yield* wrappingKey(secret, head)
-  const nonce = NodeCrypto.randomBytes(Xaes.NONCE_LENGTH)
+  const nonce = randomBytes(Xaes.NONCE_LENGTH)
   const text = writeHead(head)
   const sealed = Xaes.make(key).seal(nonce, utf8.encode(text), master)
   key.fill(0)
@@ -171,7 +174,7 @@ const open = Effect.fnUntraced(function*(
 ): Effect.fn.Return<readonly [Uint8Array, string], VaultError> {
   const found = yield* storage.read
   if (found !== undefined) return [yield* unwrap(found, secret), found]
-  const fresh = new Uint8Array(NodeCrypto.randomBytes(KEY_LENGTH))
+  const fresh = randomBytes(KEY_LENGTH)
   const entry = yield* wrap(fresh, secret)
   yield* storage.insert(entry)
   // Somebody else may have been quicker.
@@ -209,7 +212,7 @@ export const make = Effect.fn("NodeVault.make")(function*(options: {
 
   return Vault.of({
     seal: (context, data) => {
-      const nonce = NodeCrypto.randomBytes(Xaes.NONCE_LENGTH)
+      const nonce = randomBytes(Xaes.NONCE_LENGTH)
       const sealed = xaes.seal(nonce, place(context), data)
       const out = new Uint8Array(1 + Xaes.NONCE_LENGTH + sealed.length)
       out[0] = VALUE_VERSION
@@ -268,7 +271,7 @@ export const layerMemory: Layer.Layer<Vault> = Layer.effect(
           return true
         })
     }
-    const key = Redacted.make(new Uint8Array(NodeCrypto.randomBytes(KEY_LENGTH)), { label: "vaultKey" })
+    const key = Redacted.make(randomBytes(KEY_LENGTH), { label: "vaultKey" })
     return Effect.orDie(make({ secret: { key }, storage }))
   })
 )

@@ -86,8 +86,12 @@ for (const kernel of variants) {
         const x = i % 2 === 0 ? 0 : 8
         const packet = generic.messageEncrypt(shared, plaintext, x)
         const opened = generic.messageDecrypt(shared, packet, x)
+        const halves = [plaintext.subarray(0, length >> 1), plaintext.subarray(length >> 1)]
+        assert.strictEqual(toHex(generic.messageEncrypt(shared, halves, x)), toHex(packet))
         for (const engine of [undefined, NodeIge.messageEngine]) {
           assert.strictEqual(toHex(kernel.messageEncrypt(shared, plaintext, x, engine)), toHex(packet))
+          const parts = [plaintext.subarray(0, length >> 2), new Uint8Array(0), plaintext.subarray(length >> 2)]
+          assert.strictEqual(toHex(kernel.messageEncrypt(shared, parts, x, engine)), toHex(packet))
           const actual = kernel.messageDecrypt(shared, packet, x, engine)
           assert.strictEqual(toHex(actual.plaintext), toHex(plaintext))
           assert.strictEqual(toHex(actual.large), toHex(opened.large))
@@ -95,6 +99,8 @@ for (const kernel of variants) {
       }
       assert.throws(() => kernel.messageEncrypt(new Uint8Array(255), new Uint8Array(16), 0), /256 bytes/)
       assert.throws(() => kernel.messageEncrypt(new Uint8Array(256), new Uint8Array(15), 0), /whole blocks/)
+      const uneven = [new Uint8Array(4), new Uint8Array(13)]
+      assert.throws(() => kernel.messageEncrypt(new Uint8Array(256), uneven, 0), /whole blocks/)
       assert.throws(() => kernel.messageDecrypt(new Uint8Array(256), new Uint8Array(23), 0), /whole blocks/)
     })
 
@@ -110,6 +116,10 @@ for (const kernel of variants) {
         () => kernel.igeDecrypt(data, key, key),
         () => kernel.igeEncryptByCbc(data, key, key, NodeIge.messageEngine.cbc),
         () => kernel.messageEncrypt(marker, data, 0),
+        () => kernel.messageEncrypt(marker, [data.subarray(0, 4), data.subarray(4, 64)], 8),
+        () => kernel.igeEncrypt(new Uint8Array(70_000).fill(0xa7).subarray(0, 69_984), key, key),
+        () => kernel.igeDecrypt(new Uint8Array(70_000).fill(0xa7).subarray(0, 69_984), key, key),
+        () => kernel.igeEncryptByCbc(new Uint8Array(69_984).fill(0xa7), key, key, NodeIge.messageEngine.cbc),
         () => kernel.messageEncrypt(marker, data, 0, NodeIge.messageEngine),
         () => kernel.messageDecrypt(marker, new Uint8Array(24 + 64).fill(0xa7), 8),
         () => kernel.sha256(data)
@@ -136,6 +146,16 @@ for (const kernel of variants) {
         const factor = kernel.factor(p * q)
         assert.isTrue(factor === p || factor === q, `${p} ${q}`)
         assert.deepStrictEqual(Factorization.factorize(p * q, kernel.factor), { p, q })
+      }
+      // beyond 2^63, where sums of two residues have 65 bits
+      for (
+        const [p, q] of [[4294967279n, 4294967291n], [3037000507n, 4294967291n], [167n, 61952606314336663n]] as const
+      ) {
+        assert.isTrue(p * q >= 1n << 63n)
+        assert.deepStrictEqual(Factorization.factorize(p * q, (n) => kernel.factor(n) ?? assert.fail(String(n))), {
+          p,
+          q
+        })
       }
       for (const n of [15n, 21n, 35n, 41n * 43n, 3037000453n * 3037000493n, 41n * 224945657238438193n]) {
         const factor = kernel.factor(n)

@@ -807,6 +807,8 @@ export function encryptMessage(x: usize, length: usize): void {
   expandEncryption()
   igeEncrypt(DATA, length)
   clear(SECRET, SECRET_END)
+  // what is left of the key before the header
+  store<u64>(0, 0, DATA - 32)
 }
 
 /** Derives, decrypts `length` bytes at DATA, and prepares for their hash. */
@@ -866,13 +868,20 @@ function mulHigh(a: u64, b: u64): u64 {
   return a1 * b1 + (m1 >> 32) + (m2 >> 32)
 }
 
-// a b / 2^64 mod n, for a, b < n < 2^63: P. Montgomery's reduction
+// a b / 2^64 mod n, for a, b < n: P. Montgomery's reduction
 @inline
 function montgomery(a: u64, b: u64, n: u64, inverse: u64): u64 {
   const low = a * b
   // low + m n is 0 mod 2^64, and carries unless low is 0
-  const r = mulHigh(a, b) + mulHigh(low * inverse, n) + (low != 0 ? 1 : 0)
-  return r >= n ? r - n : r
+  const h = mulHigh(a, b)
+  const r = h + mulHigh(low * inverse, n) + (low != 0 ? 1 : 0)
+  // below 2 n, which may be beyond 64 bits
+  return r < h || r >= n ? r - n : r
+}
+
+@inline
+function addSmall(a: u64, b: u64, n: u64): u64 {
+  return a >= n - b ? a - (n - b) : a + b
 }
 
 function gcd(a: u64, b: u64): u64 {
@@ -885,7 +894,7 @@ function gcd(a: u64, b: u64): u64 {
 }
 
 /**
- * A proper factor of an odd composite n < 2^63, or 0: Brent's variant of Pollard's rho in Montgomery form, one gcd for
+ * A proper factor of an odd composite n > 7, or 0: Brent's variant of Pollard's rho in Montgomery form, one gcd for
  * 64 steps, at most `limit` steps for each of a few constants.
  */
 export function factor(n: u64, limit: u32): u64 {
@@ -902,8 +911,7 @@ export function factor(n: u64, limit: u32): u64 {
         start = y
         const batch: u32 = min<u32>(64, length - done)
         for (let i: u32 = 0; i < batch; i++) {
-          y = montgomery(y, y, n, inverse) + c
-          y = y >= n ? y - n : y
+          y = addSmall(montgomery(y, y, n, inverse), c, n)
           product = montgomery(product, y > saved ? y - saved : saved - y, n, inverse)
         }
         total += batch
@@ -913,8 +921,7 @@ export function factor(n: u64, limit: u32): u64 {
         // all of n came in one batch: walk it again in single steps
         d = 1
         for (let i: u32 = 0; i < batch && d == 1; i++) {
-          start = montgomery(start, start, n, inverse) + c
-          start = start >= n ? start - n : start
+          start = addSmall(montgomery(start, start, n, inverse), c, n)
           d = gcd(start > saved ? start - saved : saved - start, n)
         }
         if (d != 1 && d != n) return d

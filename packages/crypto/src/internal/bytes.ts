@@ -61,12 +61,21 @@ export const toLength = (bytes: Uint8Array, length: number): Uint8Array | undefi
   return bytes.slice(extra)
 }
 
-/** Eight bytes as a TL `long`: little-endian, signed. */
-export const readLong = (bytes: Uint8Array, offset: number): bigint =>
-  new DataView(bytes.buffer, bytes.byteOffset + offset, 8).getBigInt64(0, true)
+// a view for each call would cost more than all the rest
+const scratch = new DataView(new ArrayBuffer(8))
+const scratchBytes = new Uint8Array(scratch.buffer)
 
-export const writeLong = (bytes: Uint8Array, offset: number, value: bigint): void =>
-  new DataView(bytes.buffer, bytes.byteOffset + offset, 8).setBigInt64(0, value, true)
+/** Eight bytes as a TL `long`: little-endian, signed. */
+export const readLong = (bytes: Uint8Array, offset: number): bigint => {
+  if (offset + 8 > bytes.length) throw new RangeError("the array is too short")
+  for (let i = 0; i < 8; i++) scratchBytes[i] = bytes[offset + i]!
+  return scratch.getBigInt64(0, true)
+}
+
+export const writeLong = (bytes: Uint8Array, offset: number, value: bigint): void => {
+  scratch.setBigInt64(0, value, true)
+  for (let i = 0; i < 8; i++) bytes[offset + i] = scratchBytes[i]!
+}
 
 export const readInt = (bytes: Uint8Array, offset: number): number =>
   bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)

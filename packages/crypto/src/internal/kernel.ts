@@ -47,6 +47,7 @@ const CHUNK = 65536
 const CBC_CHUNK = 32768
 /** Up to here a loop is faster than a view and a copy. */
 const SMALL = 64
+const MOST_CACHED = 2048
 /** Up to here a message is done in one piece. */
 export const MAX_MESSAGE = 32768
 const MAX_STEPS = 1 << 18
@@ -74,7 +75,7 @@ export interface Kernel {
     x: number,
     engine?: MessageEngine | undefined
   ) => { readonly plaintext: Uint8Array; readonly large: Uint8Array }
-  /** A proper factor of an odd composite below 2^63, or undefined. */
+  /** A proper factor of an odd composite from 9 to 2^64, or undefined. */
   readonly factor: (n: bigint) => bigint | undefined
 }
 
@@ -126,6 +127,16 @@ export const makeVariant = (
 const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
   kernel.init()
   const memory = new Uint8Array(kernel.memory.buffer)
+
+  // making a view costs as much as encrypting a block, and the lengths of messages recur
+  const hashed: Array<Uint8Array> = []
+  const packets: Array<Uint8Array> = []
+  /** The `length` bytes at DATA, whole blocks, with `before` bytes before them: 32 or 24. */
+  const view = (before: number, length: number): Uint8Array => {
+    if (length > MOST_CACHED) return memory.subarray(DATA - before, DATA + length)
+    const cached = before === 32 ? hashed : packets
+    return cached[length >> 4] ??= memory.subarray(DATA - before, DATA + length)
+  }
 
   /** A copy of what is at an address. */
   const copy = (from: number, length: number): Uint8Array => {
@@ -256,7 +267,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
       kernel.shaEnd(DATA - 32, 32 + length, 32 + length)
       for (let i = 0; i < wanted; i++) out[offset + i] = memory[SHA_STATE + i]!
     } else {
-      const text = engine.hash(memory.subarray(DATA - 32, DATA + length))
+      const text = engine.hash(view(32, length))
       for (let i = 0; i < wanted; i++) out[offset + i] = text.charCodeAt(i)
     }
   }
@@ -280,8 +291,8 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     hashMessage(length, engine, memory, DATA - Message.HEADER, Message.HEADER)
     if (engine === undefined || length < engine.cbcThreshold) {
       kernel.encryptMessage(x, length)
-      const packet = copy(DATA - Message.HEADER, Message.HEADER + length)
-      kernel.wipeData(0)
+      const packet = new Uint8Array(Message.HEADER + length)
+      packet.set(view(Message.HEADER, length))
       return packet
     }
     const packet = new Uint8Array(Message.HEADER + length)
@@ -320,7 +331,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     messageEncrypt,
     messageDecrypt,
     factor: (n) => {
-      const factor = kernel.factor(n, MAX_STEPS)
+      const factor = BigInt.asUintN(64, kernel.factor(n, MAX_STEPS))
       return factor === 0n ? undefined : factor
     }
   }

@@ -19,13 +19,13 @@ export const CBC_THRESHOLD = 1536
 const PLAIN_CBC_THRESHOLD = 1024
 
 /** A plain array of its own, without a copy where the buffer is not shared. */
-export const owned = (buffer: Buffer): Uint8Array =>
-  buffer.byteLength === buffer.buffer.byteLength ? new Uint8Array(buffer.buffer) : new Uint8Array(buffer)
+export const owned = (array: Uint8Array): Uint8Array =>
+  array.byteLength === array.buffer.byteLength ? new Uint8Array(array.buffer) : new Uint8Array(array)
 
 const cbc: Kernel.MakeCbc = (key, iv) => {
   // whole blocks come out at once, and what padding would add at the end is never asked for
   const cipher = createCipheriv("aes-256-cbc", createSecretKey(key), iv)
-  return (data) => owned(cipher.update(data))
+  return (data) => cipher.update(data)
 }
 
 /** Hashes of small data are fastest as strings: a Buffer costs more than the hash. A message key is no secret. */
@@ -43,7 +43,7 @@ export const make = (
     ? (data, key, iv) => data.length >= PLAIN_CBC_THRESHOLD ? igeEncrypt(data, key, iv) : Aes.igeEncrypt(data, key, iv)
     : (data, key, iv) =>
       data.length >= CBC_THRESHOLD
-        ? kernel.igeEncryptByCbc(data, key, iv, cbc)
+        ? owned(kernel.igeEncryptByCbc(data, key, iv, cbc))
         : kernel.igeEncrypt(data, key, iv)
 
 const CHUNK = 32 * 1024

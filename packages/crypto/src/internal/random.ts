@@ -6,6 +6,8 @@ import { invalidArgument } from "../CryptoError.ts"
 
 const POOL = 8192
 const DIRECT = 1024
+// up to here a loop is faster than a view
+const SMALL = 64
 const MAX = 1 << 20
 
 /**
@@ -27,8 +29,15 @@ export const makePooled = (fill: (array: Uint8Array<ArrayBuffer>) => unknown): (
       fill(pool)
       used = 0
     }
-    out.set(pool.subarray(used, used + length))
-    pool.fill(0, used, used + length)
+    if (length > SMALL) {
+      out.set(pool.subarray(used, used + length))
+      pool.fill(0, used, used + length)
+    } else {
+      for (let i = 0; i < length; i++) {
+        out[i] = pool[used + i]!
+        pool[used + i] = 0
+      }
+    }
     used += length
     return out
   }

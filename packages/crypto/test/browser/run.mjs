@@ -8,6 +8,9 @@ import { fileURLToPath } from "node:url"
 import { chromium } from "playwright-core"
 import { build } from "vite"
 
+/** In milliseconds. */
+const LONGEST_BLOCK = 2
+
 const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/google-chrome"].find((path) =>
   path !== undefined && existsSync(path)
 )
@@ -60,6 +63,10 @@ try {
     )
     for (const failure of outcome.failures) console.error(failure)
     failed += outcome.failures.length
+    if (outcome.longestBlock > LONGEST_BLOCK) {
+      console.error(`the event loop was kept busy for more than ${LONGEST_BLOCK} ms`)
+      failed++
+    }
   }
 } finally {
   await browser.close()
