@@ -77,7 +77,7 @@ describe("Vault", () => {
       assert.notDeepEqual(vault.mac("\ud801", utf8("x")), vault.mac("\ud800", utf8("x")))
     }).pipe(Effect.provide(NodeVault.layerMemory)))
 
-  it.effect("every changed bit, and every length, is noticed", () =>
+  it.effect("R29 every changed bit, and every length, is noticed", () =>
     Effect.gen(function*() {
       const vault = yield* Vault
       const sealed = vault.seal("here", utf8("something"))
@@ -131,7 +131,7 @@ describe("Vault", () => {
       yield* open(storage, passphrase("café".normalize("NFD")))
     }).pipe(Effect.scoped))
 
-  it.effect("a new secret re-wraps the master key and nothing else", () =>
+  it.effect("R29 a new secret re-wraps the master key and nothing else", () =>
     Effect.gen(function*() {
       const { state, storage } = makeStorage()
       const vault = yield* open(storage, passphrase("old"))
@@ -216,7 +216,7 @@ describe("Vault", () => {
       assert.strictEqual(master?.length, 32)
     }).pipe(Effect.scoped))
 
-  it.effect("shows nothing of secrets or keys", () =>
+  it.effect("R30 shows nothing of secrets or keys", () =>
     Effect.gen(function*() {
       const { storage } = makeStorage()
       const vault = yield* open(storage, passphrase("hunter22"))
@@ -228,7 +228,7 @@ describe("Vault", () => {
       }
     }).pipe(Effect.scoped))
 
-  it.effect("overwrites the master key when it is closed", () =>
+  it.effect("R31 overwrites the master key when it is closed", () =>
     Effect.gen(function*() {
       const { storage } = makeStorage()
       const scope = yield* Scope.make()

@@ -109,7 +109,7 @@ describe("a sealed file", () => {
       spellings(bytes).some((bytes) => disk.includes(bytes)) ? [what] : []
     )
 
-  it.live("holds no key, text, name or number of a conversation; an unsealed one would", () =>
+  it.live("R29 holds no key, text, name or number of a conversation; an unsealed one would", () =>
     Effect.gen(function*() {
       const file = yield* temporaryFile
       yield* Effect.gen(function*() {
@@ -128,7 +128,7 @@ describe("a sealed file", () => {
       }).pipe(Effect.scoped)
     }), { timeout: 30_000 })
 
-  it.live("goes on with a new passphrase, and nothing but the wrapped key has changed", () =>
+  it.live("R29 goes on with a new passphrase, and nothing but the wrapped key has changed", () =>
     Effect.gen(function*() {
       const file = yield* temporaryFile
       const { chatId } = yield* Effect.scoped(conversation(sealed(file)))
@@ -179,7 +179,7 @@ describe("a sealed file", () => {
       assert.isTrue(before.equals(onDisk(file)))
     }))
 
-  it.live("can be read by its owner only, the log beside it too", () =>
+  it.live("R32 can be read by its owner only, the log beside it too", () =>
     Effect.gen(function*() {
       const file = yield* temporaryFile
       const mask = process.umask(0)
@@ -268,7 +268,7 @@ describe("a sealed row", () => {
     ["a timer without a name", "UPDATE secret_chat_timers SET note = NULL", expired]
   ]
   for (const [what, statement, read] of cases) {
-    it.effect(`${what}: is noticed`, () =>
+    it.effect(`R29 ${what}: is noticed`, () =>
       Effect.gen(function*() {
         const store = yield* SecretChatStore
         const sql = yield* SqlClient.SqlClient
@@ -286,7 +286,7 @@ describe("a sealed row", () => {
       )))
   }
 
-  it.effect("of another account: is noticed", () =>
+  it.effect("R29 of another account: is noticed", () =>
     Effect.gen(function*() {
       const file = yield* temporaryFile
       const chat = { phase: "ready", wakeAt: undefined, head: bytes(1, 2, 3) }
