@@ -348,11 +348,11 @@ export const logOut: Effect.Effect<void, RpcError | FloodWait | TransportError, 
       // where there is no login any more, none has to be ended
       Effect.catchTag(
         "RpcError",
-        (error) => error.code === 401 || error.type === "AUTH_KEY_DUPLICATED" ? Effect.void : Effect.fail(error)
+        (error) => error.code === 401 ? Effect.void : Effect.fail(error)
       ),
       Effect.catchTag(
         "TransportError",
-        (error) => error.reason === "unauthorized" ? Effect.void : Effect.fail(error)
+        (error) => error.reason === "unauthorized" || error.reason === "duplicated" ? Effect.void : Effect.fail(error)
       )
     )
     yield* client.signedOut

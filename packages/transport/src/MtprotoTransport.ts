@@ -150,13 +150,18 @@ const device: Device = {
 }
 
 const DAY = 86_400_000
+const DUPLICATED = "AUTH_KEY_DUPLICATED"
+const duplicated = new TransportError({
+  reason: "duplicated",
+  detail: "two programs used the session at the same time, so Telegram has ended it: log in again"
+})
+
 const TEST_DC = 10_000
 const MAX_MIGRATIONS = 3
 const MIGRATION = /^(?:PHONE|NETWORK|USER)_MIGRATE_(\d+)$/
 const LOGGED_OUT = new Set([
   "AUTH_KEY_UNREGISTERED",
   "AUTH_KEY_INVALID",
-  "AUTH_KEY_DUPLICATED",
   "SESSION_REVOKED",
   "SESSION_EXPIRED",
   "USER_DEACTIVATED",
@@ -185,6 +190,8 @@ export const make: (
       const callTimeout = millis(options.callTimeout, 60_000)
       const floodWaitLimit = millis(options.floodWaitLimit, 30_000)
 
+      // before anything else: a second program would make the server end the login
+      const lease = yield* orTransportError(store.lock)
       const stored = yield* orTransportError(store.account)
       const initial = stored?.dc ?? options.dc ??
         (options.datacenters === undefined ? Datacenter.first : datacenters[0]?.id)
@@ -249,6 +256,10 @@ export const make: (
           if (dc !== undefined) {
             return Effect.andThen(orTransportError(pool.migrate(Number(dc))), () => call(init, migrations + 1))
           }
+          if (error.text === DUPLICATED) {
+            updates?.fail(duplicated)
+            return Effect.fail(duplicated)
+          }
           if (userId !== undefined && LOGGED_OUT.has(error.text)) {
             updates?.fail(
               new TransportError({ reason: "unauthorized", detail: `the login has ended on the server: ${error.text}` })
@@ -296,6 +307,11 @@ export const make: (
       if (userId !== undefined) updates.start(yield* orTransportError(store.updateState))
 
       const driver = updates
+      yield* Effect.forkScoped(Effect.catch(orTransportError(lease.lost), (error) =>
+        Effect.sync(() => {
+          pool.giveUp(error)
+          driver.fail(error)
+        })))
       return MtprotoTransport.of({
         invoke,
         updates: driver.stream,
@@ -375,7 +391,10 @@ const orTransportError = <A, R>(
   Effect.catchTag(
     effect,
     "SessionStoreError",
-    (cause) => Effect.fail(new TransportError({ reason: "store", detail: cause.message, cause }))
+    (cause) =>
+      Effect.fail(
+        new TransportError({ reason: cause.reason === "locked" ? "locked" : "store", detail: cause.message, cause })
+      )
   )
 
 const readKeys = Effect.fnUntraced(

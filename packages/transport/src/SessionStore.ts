@@ -7,9 +7,10 @@
  * 1. Every operation is atomic, and when its effect has succeeded, its result
  *    survives a crash of the process (of the memory store: nothing does).
  * 2. What was written is read again exactly.
- * 3. One store belongs to one client at a time. Two clients that use one
- *    authorization key at the same time make the server revoke it, and all
- *    secret chats of the account on this device are lost with it.
+ * 3. One store belongs to one client at a time, which holds its `lock`. Two clients
+ *    that use one authorization key at the same time make the server revoke it
+ *    (`AUTH_KEY_DUPLICATED`), and all secret chats of the account on this device
+ *    are lost with it.
  * 4. The update state belongs to the user: when `setAccount` names another user
  *    than before, it is forgotten.
  * 5. A store never gives up an authorization key unless it is told to.
@@ -26,7 +27,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
+import * as Lock from "./internal/sessionLock.ts"
 import * as Sealed from "./internal/sessionStoreSealed.ts"
 import * as Sql from "./internal/sessionStoreSql.ts"
 import type { Salt } from "./Session.ts"
@@ -37,14 +40,17 @@ import type { State } from "./Updates.ts"
  *
  * - `unavailable`: the database failed.
  * - `corrupt`: what is stored is not what was once written.
+ * - `locked`: another program uses the session, or has taken it over.
  * - `newer`: the database was written by a newer version of this software.
  *
  * @since 1.0.0
  * @category errors
  */
 export class SessionStoreError extends Schema.TaggedError<SessionStoreError>()("SessionStoreError", {
-  reason: Schema.Literals(["unavailable", "corrupt", "newer"]),
+  reason: Schema.Literals(["unavailable", "corrupt", "newer", "locked"]),
   operation: Schema.String,
+  /** The number of the process that holds the lock, if it is known. */
+  holder: Schema.optionalKey(Schema.Int),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
@@ -53,6 +59,10 @@ export class SessionStoreError extends Schema.TaggedError<SessionStoreError>()("
         return `The session store failed to ${this.operation}`
       case "corrupt":
         return `The session store holds something unreadable (${this.operation})`
+      case "locked":
+        return `Another program${
+          this.holder === undefined ? "" : ` (process ${this.holder})`
+        } uses this session. Two at the same time would make Telegram end the login, and all secret chats with it`
       case "newer":
         return "The session store was written by a newer version of this software"
     }
@@ -88,6 +98,20 @@ export interface AuthKey {
 }
 
 /**
+ * The right to use a session, until the scope closes or it is lost.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Lease {
+  /**
+   * Fails when the lease is lost, because somebody else has taken the session over
+   * while this program was frozen or could not reach the database.
+   */
+  readonly lost: Effect.Effect<never, SessionStoreError>
+}
+
+/**
  * @since 1.0.0
  * @category services
  */
@@ -105,8 +129,13 @@ export class SessionStore extends Context.Service<SessionStore, {
   ) => Effect.Effect<void, SessionStoreError>
   readonly updateState: Effect.Effect<State | undefined, SessionStoreError>
   readonly setUpdateState: (state: State) => Effect.Effect<void, SessionStoreError>
-  /** Forgets everything. */
+  /** Forgets everything but who holds the lock. */
   readonly clear: Effect.Effect<void, SessionStoreError>
+  /**
+   * Takes the session for this client. Fails with `locked` if another one has it;
+   * takes over from one that has shown no life for 15 seconds.
+   */
+  readonly lock: Effect.Effect<Lease, SessionStoreError, Scope.Scope>
 }>()("@effect-mtproto/transport/SessionStore") {}
 
 /**
@@ -121,7 +150,19 @@ export const layerMemory: Layer.Layer<SessionStore> = Layer.effect(
     let account: Account | undefined
     let state: State | undefined
     const keys = new Map<number, AuthKey>()
+    let isLocked = false
     return SessionStore.of({
+      lock: Effect.acquireRelease(
+        Effect.suspend(() => {
+          if (isLocked) return Effect.fail(Lock.locked(SessionStoreError))
+          isLocked = true
+          return Effect.succeed({ lost: Effect.never })
+        }),
+        () =>
+          Effect.sync(() => {
+            isLocked = false
+          })
+      ),
       account: Effect.sync(() => account),
       setAccount: (value) =>
         Effect.sync(() => {

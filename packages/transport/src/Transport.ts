@@ -39,6 +39,10 @@ import type * as Stream from "effect/Stream"
  * - `handshake`: no authorization key could be agreed on.
  * - `unauthorized`: the server no longer accepts the authorization key
  *   (logged out from elsewhere, key unknown or used twice).
+ * - `duplicated`: two programs used the session at the same time, and the server
+ *   has ended it (`AUTH_KEY_DUPLICATED`). A new login is needed; the secret chats
+ *   of the old one are lost.
+ * - `locked`: another program uses the session.
  * - `protocol`: the server answered with something that breaks the protocol.
  * - `invalid-request`: the request cannot be serialised.
  * - `too-large`: the request does not fit into one message.
@@ -55,6 +59,8 @@ export const TransportErrorReason = Schema.Literals([
   "unreachable",
   "handshake",
   "unauthorized",
+  "duplicated",
+  "locked",
   "protocol",
   "invalid-request",
   "too-large",

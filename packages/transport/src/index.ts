@@ -145,9 +145,10 @@ export * as Session from "./Session.ts"
  * 1. Every operation is atomic, and when its effect has succeeded, its result
  *    survives a crash of the process (of the memory store: nothing does).
  * 2. What was written is read again exactly.
- * 3. One store belongs to one client at a time. Two clients that use one
- *    authorization key at the same time make the server revoke it, and all
- *    secret chats of the account on this device are lost with it.
+ * 3. One store belongs to one client at a time, which holds its `lock`. Two clients
+ *    that use one authorization key at the same time make the server revoke it
+ *    (`AUTH_KEY_DUPLICATED`), and all secret chats of the account on this device
+ *    are lost with it.
  * 4. The update state belongs to the user: when `setAccount` names another user
  *    than before, it is forgotten.
  * 5. A store never gives up an authorization key unless it is told to.

@@ -16,6 +16,8 @@ export interface Datacenters {
   readonly main: () => DcClient
   /** Moves to another data centre. Calls that are under way there where we were end as `closed`. */
   readonly migrate: (id: number) => Effect.Effect<void, TransportError | SessionStoreError>
+  /** Ends all calls with this error, and speaks with no server any more. */
+  readonly giveUp: (error: TransportError) => void
   /** Starts anew where we are, with a key as the store has it. */
   readonly reopen: Effect.Effect<void, TransportError | SessionStoreError>
 }
@@ -62,6 +64,7 @@ export const make: (options: {
     }, Effect.uninterruptible)
 
     return {
+      giveUp: (error) => main.client.giveUp(error),
       mainId: () => main.id,
       main: () => main.client,
       // several calls may have been sent away at the same time

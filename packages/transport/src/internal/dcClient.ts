@@ -66,6 +66,8 @@ export interface Settings {
 
 export interface DcClient {
   readonly call: (init: Calls.Init) => Effect.Effect<Uint8Array, ServerError | TransportError>
+  /** Ends all calls with this error, and speaks with the server no more. */
+  readonly giveUp: (error: TransportError) => void
   readonly now: () => number
   /** What the server's clock shows. */
   readonly serverNow: () => number
@@ -376,6 +378,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       const connection = yield* openConnection
       if (temporary !== undefined && temporary.endsAt <= now()) session = temporary = undefined
       const current = session ?? (yield* begin(connection))
+      if (fatal !== undefined) return yield* Effect.fail(new Renewed())
       current.attach(now())
       connected = true
       if (connections++ > 0) settings.onReconnect()
@@ -397,6 +400,13 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       fatal = error
       failAll(error)
       settings.onFatal(error)
+    }
+
+    /** The same from outside, whatever the connection is doing. */
+    const stop = (error: TransportError): void => {
+      fatal ??= error
+      failAll(fatal)
+      if (stalled !== undefined) Deferred.doneUnsafe(stalled, Effect.fail(new Renewed()))
     }
 
     /** Whether the server says, twice in a row, that it does not know a key. Anything else is no proof. */
@@ -489,6 +499,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         let unknownKey = 0
         let exchanges = 0
         while (true) {
+          if (fatal !== undefined) return
           const before = session
           const seen = before?.authenticated ?? 0
           const failure = (yield* Effect.flip(connect)) as Failure
@@ -552,7 +563,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       }
     }))
 
-    return { call, now, serverNow: () => now() + (session?.timeOffset ?? 0) }
+    return { call, now, giveUp: stop, serverNow: () => now() + (session?.timeOffset ?? 0) }
   }
 )
 

@@ -27,7 +27,11 @@ const steps: ReadonlyArray<Step> = [
     ]),
   (sql) =>
     sql`CREATE TABLE mtproto_sealed_session (
-      name TEXT NOT NULL, entry TEXT NOT NULL, data ${bytesType(sql)} NOT NULL, PRIMARY KEY (name, entry))`
+      name TEXT NOT NULL, entry TEXT NOT NULL, data ${bytesType(sql)} NOT NULL, PRIMARY KEY (name, entry))`,
+  (sql) =>
+    sql`CREATE TABLE mtproto_session_lock (
+      name TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, machine TEXT NOT NULL, pid INTEGER NOT NULL,
+      beat INTEGER NOT NULL)`
 ]
 
 /** The version of the tables that this software writes. */

@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import * as SqlClient from "effect/sql/SqlClient"
 import type * as SqlError from "effect/sql/SqlError"
 import type { AuthKey, SessionStore, SessionStoreError } from "../SessionStore.ts"
+import * as Lock from "./sessionLock.ts"
 import { migrate } from "./sessionStoreMigrations.ts"
 import { readSalts, writeSalts } from "./sessionStoreSql.ts"
 
@@ -125,6 +126,7 @@ export const make = Effect.fnUntraced(function*(
     })
 
   return of({
+    lock: Lock.make(sql, name, Failure),
     account,
     setAccount: ({ dc, userId }) =>
       run(

@@ -9,6 +9,7 @@ import type * as SqlError from "effect/sql/SqlError"
 import type { Salt } from "../Session.ts"
 import type { AuthKey, SessionStore, SessionStoreError } from "../SessionStore.ts"
 import * as Bytes from "./bytes.ts"
+import * as Lock from "./sessionLock.ts"
 import { migrate } from "./sessionStoreMigrations.ts"
 
 const AccountRow = Schema.Struct({
@@ -86,6 +87,7 @@ export const make = Effect.fnUntraced(function*(name: string, of: (store: Store)
   yield* Effect.mapError(migrate(sql), (problem) => new Failure({ operation: "prepare its tables", ...problem }))
 
   return of({
+    lock: Lock.make(sql, name, Failure),
     account: Effect.map(
       first("read the account", AccountRow, sql`SELECT dc, user_id FROM mtproto_account WHERE name = ${name}`),
       (row) =>
