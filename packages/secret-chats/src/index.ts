@@ -129,6 +129,13 @@ export * as SecretChatError from "./SecretChatError.ts"
  * 8. *Consistent reads.* `load` shows the chat at one version.
  * 9. *Nothing else.* A failed operation changes nothing, and no error text holds stored data.
  *
+ * **Sealed at rest**
+ *
+ * `layerSealed` wraps any driver, and `layerSealedSql` is the one to use for whatever is kept in a file: everything that
+ * is said, every key, every name of a message is encrypted and authenticated for its place before the driver sees it.
+ * What stays readable is what the driver has to compare or to put in order: ids of chats, versions, numbers, dates,
+ * states and timers. See `docs/storage.md`.
+ *
  * **Gotchas**
  *
  * `layerSql` commits in transactions of its own. A `commit` inside `sql.withTransaction` of the same single-connection

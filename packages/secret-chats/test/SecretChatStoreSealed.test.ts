@@ -109,51 +109,63 @@ describe("a sealed file", () => {
       spellings(bytes).some((bytes) => disk.includes(bytes)) ? [what] : []
     )
 
-  it.live("R29 holds no key, text, name or number of a conversation; an unsealed one would", () =>
-    Effect.gen(function*() {
-      const file = yield* temporaryFile
-      yield* Effect.gen(function*() {
-        const { secrets } = yield* conversation(sealed(file))
-        assert.isAtLeast(Object.keys(secrets).length, 11)
-        assert.deepStrictEqual(found(onDisk(file), secrets), [])
-      }).pipe(Effect.scoped)
-      const open = yield* temporaryFile
-      yield* Effect.gen(function*() {
-        const { secrets } = yield* conversation(layerSql().pipe(Layer.provide(SqliteClient.layer({ filename: open }))))
-        // The search is one that finds something.
-        const unsealed = found(onDisk(open), secrets)
-        for (const what of ["the key of the chat", "a text of ours", "a text of theirs", "why it failed", "an event"]) {
-          assert.include(unsealed, what)
-        }
-      }).pipe(Effect.scoped)
-    }), { timeout: 30_000 })
+  it.live(
+    "R29 holds no key, text, name or number of a conversation; an unsealed one would",
+    () =>
+      Effect.gen(function*() {
+        const file = yield* temporaryFile
+        yield* Effect.gen(function*() {
+          const { secrets } = yield* conversation(sealed(file))
+          assert.isAtLeast(Object.keys(secrets).length, 11)
+          assert.deepStrictEqual(found(onDisk(file), secrets), [])
+        }).pipe(Effect.scoped)
+        const open = yield* temporaryFile
+        yield* Effect.gen(function*() {
+          const { secrets } = yield* conversation(
+            layerSql().pipe(Layer.provide(SqliteClient.layer({ filename: open })))
+          )
+          // The search is one that finds something.
+          const unsealed = found(onDisk(open), secrets)
+          for (
+            const what of ["the key of the chat", "a text of ours", "a text of theirs", "why it failed", "an event"]
+          ) {
+            assert.include(unsealed, what)
+          }
+        }).pipe(Effect.scoped)
+      }),
+    { timeout: 30_000 }
+  )
 
-  it.live("R29 goes on with a new passphrase, and nothing but the wrapped key has changed", () =>
-    Effect.gen(function*() {
-      const file = yield* temporaryFile
-      const { chatId } = yield* Effect.scoped(conversation(sealed(file)))
-      const rows = Effect.gen(function*() {
-        const sql = yield* SqlClient.SqlClient
-        const tables = yield* sql<{ name: string }>`
+  it.live(
+    "R29 goes on with a new passphrase, and nothing but the wrapped key has changed",
+    () =>
+      Effect.gen(function*() {
+        const file = yield* temporaryFile
+        const { chatId } = yield* Effect.scoped(conversation(sealed(file)))
+        const rows = Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          const tables = yield* sql<{ name: string }>`
           SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'mtproto_vault' ORDER BY name`
-        return yield* Effect.forEach(tables, ({ name }) => sql`SELECT * FROM ${sql(name)}`)
-      }).pipe(
-        Effect.provideService(SqlClient.SafeIntegers, true),
-        Effect.provide(SqliteClient.layer({ filename: file }))
-      )
-      const before = yield* rows
-      yield* Effect.gen(function*() {
-        const vault = yield* Vault
-        yield* vault.rewrap(secret("new"))
-      }).pipe(Effect.provide(sealed(file)))
-      assert.deepStrictEqual(yield* rows, before)
-      const refused = yield* Effect.flip(Effect.provide(SecretChatStore, sealed(file, "right")))
-      assert.deepInclude(refused, { _tag: "VaultError", reason: "wrong-secret" })
-      const texts = yield* SecretChatStore.use((store) => store.messages({ chatId })).pipe(
-        Effect.provide(sealed(file, "new"))
-      )
-      assert.strictEqual(texts.length, 3)
-    }), { timeout: 30_000 })
+          return yield* Effect.forEach(tables, ({ name }) => sql`SELECT * FROM ${sql(name)}`)
+        }).pipe(
+          Effect.provideService(SqlClient.SafeIntegers, true),
+          Effect.provide(SqliteClient.layer({ filename: file }))
+        )
+        const before = yield* rows
+        yield* Effect.gen(function*() {
+          const vault = yield* Vault
+          yield* vault.rewrap(secret("new"))
+        }).pipe(Effect.provide(sealed(file)))
+        assert.deepStrictEqual(yield* rows, before)
+        const refused = yield* Effect.flip(Effect.provide(SecretChatStore, sealed(file, "right")))
+        assert.deepInclude(refused, { _tag: "VaultError", reason: "wrong-secret" })
+        const texts = yield* SecretChatStore.use((store) => store.messages({ chatId })).pipe(
+          Effect.provide(sealed(file, "new"))
+        )
+        assert.strictEqual(texts.length, 3)
+      }),
+    { timeout: 30_000 }
+  )
 
   it.live("is untouched by a wrong passphrase", () =>
     Effect.gen(function*() {
