@@ -179,6 +179,10 @@ describe("the old key", () => {
       ...before,
       keys: { ...before.keys!, current: next, previous: { ...first, before: before.sequence.myOut } }
     }
+    // While the other side may not have seen all that we wrote with it, it is kept.
+    const early = Core.receive(swapped, Core.text(4n), { key: 99n, inIndex: before.sequence.myOut - 1 })
+    assert.deepStrictEqual(Core.of(early, "Wipe"), [])
+    assert.isDefined(early.state.keys!.previous)
     const stepped = Core.receive(swapped, Core.text(5n), { key: 99n, inIndex: before.sequence.myOut })
     assert.strictEqual(Core.one(stepped, "Wipe").bytes, first.bytes)
     assert.isUndefined(stepped.state.keys!.previous)
