@@ -42,13 +42,13 @@ export * as FileSource from "./FileSource.ts"
 /**
  * Where transfers remember how far they are, so that they go on after an interruption.
  *
- * By default that is in memory: transfers go on as long as the process lives. With `layerKeyValueStore` they go on after a
- * restart too.
+ * By default that is in memory: transfers go on as long as the process lives. With `layerSealed` they go on after a restart
+ * too.
  *
  * **Gotchas**
  *
- * The state of an upload holds the key of its file, that of a download the vector that its cipher has reached. Keep it
- * where only you can read, and no longer than the chat itself.
+ * The state of an upload holds the key of its file, that of a download the vector that its cipher has reached. So what is
+ * written to a disk should be sealed.
  *
  * @since 1.0.0
  */
@@ -286,7 +286,7 @@ export * from "./sendEncryptedService.ts"
  * uploaded is sent with `sendEncryptedFile`, soon: the server keeps parts for some hours only.
  *
  * An upload from a source that can be read again goes on where it was interrupted when it is started again, in this process
- * or, with `FileTransfers.layerKeyValueStore`, in another.
+ * or, with `FileTransfers.layerSealed`, in another.
  *
  * @since 1.0.0
  */
