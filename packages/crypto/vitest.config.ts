@@ -5,6 +5,7 @@ export default defineProject({
   test: {
     name: "crypto",
     include: ["test/**/*.test.ts"],
+    testTimeout: 30_000,
     setupFiles: [fileURLToPath(new URL("../../vitest.setup.ts", import.meta.url))]
   }
 })
