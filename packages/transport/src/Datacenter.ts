@@ -52,6 +52,32 @@ export const test: ReadonlyArray<Datacenter> = [
 ]
 
 /**
+ * The production servers, for networks with IPv6.
+ *
+ * @since 1.0.0
+ * @category constants
+ */
+export const productionIpv6: ReadonlyArray<Datacenter> = [
+  { id: 1, host: "2001:b28:f23d:f001::a", port: 443 },
+  { id: 2, host: "2001:67c:4e8:f002::a", port: 443 },
+  { id: 3, host: "2001:b28:f23d:f003::a", port: 443 },
+  { id: 4, host: "2001:67c:4e8:f004::a", port: 443 },
+  { id: 5, host: "2001:b28:f23f:f005::a", port: 443 }
+]
+
+/**
+ * The test servers, for networks with IPv6.
+ *
+ * @since 1.0.0
+ * @category constants
+ */
+export const testIpv6: ReadonlyArray<Datacenter> = [
+  { id: 1, host: "2001:b28:f23d:f001::e", port: 443 },
+  { id: 2, host: "2001:67c:4e8:f002::e", port: 443 },
+  { id: 3, host: "2001:b28:f23d:f003::e", port: 443 }
+]
+
+/**
  * The data centre that a new account is first looked for in.
  *
  * @since 1.0.0

@@ -30,13 +30,14 @@ import type { TransportError } from "./Transport.ts"
  * - `email`: an e-mail address has to be set up first, with an official app.
  * - `payment`: codes to this number are paid for, in an official app.
  * - `password`: the account has a password, and no `password` prompt was given.
+ * - `nobody`: there is no login to go on with.
  * - `password-algorithm`: the password is checked in a way that is not known here.
  *
  * @since 1.0.0
  * @category errors
  */
 export class LoginError extends Schema.TaggedError<LoginError>()("LoginError", {
-  reason: Schema.Literals(["sign-up", "email", "payment", "password", "password-algorithm"])
+  reason: Schema.Literals(["sign-up", "email", "payment", "password", "password-algorithm", "nobody"])
 }) {
   override get message(): string {
     return explanations[this.reason]
@@ -48,6 +49,7 @@ const explanations = {
   email: "Telegram wants an e-mail address for logins; set it up with an official Telegram app",
   payment: "Telegram wants a payment for codes to this number; log in with an official Telegram app",
   password: "The account is protected by a password, and there is nobody to ask for it",
+  nobody: "The server does not say whose login this is: log in again",
   "password-algorithm": "The account's password is checked in a way that this software does not know"
 }
 
@@ -333,6 +335,27 @@ export const password: <E = never, R = never>(
     return yield* finish(yield* checkPassword(options))
   }
 )
+
+/**
+ * Goes on with a login that is in the store already, as after `SessionString.load`:
+ * asks the server whose it is, and remembers that. Fails with the server's
+ * `AUTH_KEY_UNREGISTERED` if nobody is logged in.
+ *
+ * @since 1.0.0
+ * @category login
+ */
+export const resume: Effect.Effect<
+  Api.user,
+  LoginError | Api.ErrorOf<typeof Api.users.getUsers> | RpcError | FloodWait | TransportError,
+  MtprotoTransport
+> = Effect.gen(function*() {
+  const client = yield* MtprotoTransport
+  const [user] = yield* client.invoke(Api.users.getUsers({ id: [{ _tag: "inputUserSelf" }] }))
+  if (user?._tag !== "user") return yield* new LoginError({ reason: "nobody" })
+  const { userId } = yield* client.account
+  if (userId !== user.id) yield* client.signedIn(user.id)
+  return user
+}).pipe(Effect.withSpan("Login.resume"))
 
 /**
  * Ends the login: the server forgets it, and so does the store. All secret chats

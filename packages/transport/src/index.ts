@@ -162,6 +162,31 @@ export * as Session from "./Session.ts"
 export * as SessionStore from "./SessionStore.ts"
 
 /**
+ * Sessions as strings: our own, and those of other libraries.
+ *
+ * A session string is the login itself: whoever has it can act as the account, as
+ * long as the login lives. So strings are `Redacted`. A string says where the
+ * account lives and with which key; ours says also whose account it is and how
+ * far its updates have come. Secret chats are not in it.
+ *
+ * **A session is used by one program at a time.** To go on with a string while
+ * the program that it came from is still running makes Telegram end the login.
+ *
+ * ```ts
+ * // the login of a Telethon program, once that has been stopped for good
+ * const SessionLayer = SessionString.layer(Redacted.make(process.env.SESSION!))
+ * // inside: whose account it is, is asked for, since Telethon does not say
+ * const user = Login.resume
+ * ```
+ *
+ * Strings of mtcute (version 3), Telethon, Pyrogram and GramJS are told apart by
+ * themselves, and `toMtcute` writes one that mtcute reads.
+ *
+ * @since 1.0.0
+ */
+export * as SessionString from "./SessionString.ts"
+
+/**
  * A vault whose wrapped master key is kept in the database that it protects: one small table, one row a vault.
  *
  * One layer, given to `SessionStore.layerSealedSql` and `SecretChatStore.layerSealedSql` of a program, serves both, and

@@ -295,6 +295,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         }
         alarm.rearm()
         yield* writable.await
+        yield* turn
       }
     })
 
@@ -576,6 +577,12 @@ const forgotten = new TransportError({
 const RENEW_EARLY = 3_600
 const RENEW_JITTER = 600
 const DRAIN_POLL = 20
+
+/**
+ * The rest of the turn. A caller that is resumed runs at once, and may call again: without this every call of a turn
+ * would be a packet of its own.
+ */
+const turn = Effect.callback<void>((resume) => queueMicrotask(() => resume(Effect.void)))
 
 /** How long the first salt of a key is known to be good, in seconds. */
 const SALT_LIFE = 600
