@@ -25,6 +25,7 @@ import * as Schema from "effect/Schema"
 import type { Crypto } from "./Crypto.ts"
 import { invalidArgument } from "./CryptoError.ts"
 import * as Bytes from "./internal/bytes.ts"
+import * as Random from "./internal/random.ts"
 import * as MessageKey from "./MessageKey.ts"
 import * as Padding from "./Padding.ts"
 import type { SharedKey } from "./SharedKey.ts"
@@ -85,13 +86,14 @@ export const seal = (crypto: Crypto["Service"], options: {
   const { key, payload } = options
   const length = 4 + payload.length
   if (payload.length % 4 !== 0) throw invalidArgument("Frame.seal", "the payload must be a multiple of 4 bytes")
-  const padding = options.padding ?? crypto.randomBytes(Padding.bucketed(length))
+  const padding = options.padding ?? Random.borrow(crypto.randomBytes, Padding.bucketed(length))
   if (padding.length < Padding.MIN_PADDING || padding.length > Padding.MAX_PADDING) {
     throw invalidArgument("Frame.seal", "the padding must have 12 to 1024 bytes")
   }
   if ((length + padding.length) % 16 !== 0) throw invalidArgument("Frame.seal", "the frame must be whole blocks")
   Bytes.writeInt(prefix, 0, payload.length)
   const frame = crypto.messageEncrypt(key.bytes, [prefix, payload, padding], options.fromCreator ? 0 : 8)
+  if (options.padding === undefined) Random.giveBack(padding)
   Bytes.writeLong(frame, 0, key.id)
   return frame
 }

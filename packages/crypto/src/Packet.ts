@@ -24,6 +24,7 @@ import * as Schema from "effect/Schema"
 import type { Crypto } from "./Crypto.ts"
 import { invalidArgument } from "./CryptoError.ts"
 import * as Bytes from "./internal/bytes.ts"
+import * as Random from "./internal/random.ts"
 import type * as MessageKey from "./MessageKey.ts"
 import * as Padding from "./Padding.ts"
 import type { SharedKey } from "./SharedKey.ts"
@@ -113,7 +114,7 @@ export const seal = (crypto: Crypto["Service"], options: {
   const { key, message } = options
   if (message.body.length % 4 !== 0) throw invalidArgument("Packet.seal", "the body must be a multiple of 4 bytes")
   const length = INNER + message.body.length
-  const padding = options.padding ?? crypto.randomBytes(Padding.bucketed(length))
+  const padding = options.padding ?? Random.borrow(crypto.randomBytes, Padding.bucketed(length))
   if (padding.length < Padding.MIN_PADDING || padding.length > Padding.MAX_PADDING) {
     throw invalidArgument("Packet.seal", "the padding must have 12 to 1024 bytes")
   }
@@ -126,6 +127,7 @@ export const seal = (crypto: Crypto["Service"], options: {
   Bytes.writeInt(header, 28, message.body.length)
   const packet = crypto.messageEncrypt(key.bytes, [header, message.body, padding], options.from === "client" ? 0 : 8)
   header.fill(0)
+  if (options.padding === undefined) Random.giveBack(padding)
   const quickAck = quickAckToken(packet)
   Bytes.writeLong(packet, 0, key.id)
   return { packet, quickAck }

@@ -190,6 +190,24 @@ layer(NodeCrypto.layer)("Frame", (it) => {
       assert.throws(() => SharedKey.make(crypto, new Uint8Array(255)), /256 bytes/)
     }))
 
+  it.effect("draws new padding for each frame, from the source that it is given", () =>
+    withCrypto((crypto) => {
+      const key = SharedKey.make(crypto, sequence(256))
+      const paddingOf = (source: Crypto, length: number) => {
+        const frame = Frame.seal(source, { key, fromCreator: true, payload: new Uint8Array(length) })
+        return toHex(crypto.messageDecrypt(key.bytes, frame, 0).plaintext.subarray(4 + length))
+      }
+      // padding of 16 to 444 bytes
+      for (const length of [44, 172, 1500, 4168]) {
+        const drawn = Array.from({ length: 50 }, () => paddingOf(crypto, length))
+        assert.strictEqual(new Set(drawn).size, 50)
+        // nothing is drawn twice, and nothing that was given back
+        for (const padding of drawn) assert.isFalse(padding.includes("0".repeat(16)))
+        const fixed = paddingOf({ ...crypto, randomBytes: (count) => new Uint8Array(count).fill(0x5a) }, length)
+        assert.match(fixed, /^(5a)+$/)
+      }
+    }))
+
   it.effect.prop(
     "round trip",
     { words: Schema.Array(Schema.Int), fromCreator: Schema.Boolean },

@@ -811,6 +811,42 @@ export function encryptMessage(x: usize, length: usize): void {
   store<u64>(0, 0, DATA - 32)
 }
 
+/**
+ * A message by way of CBC, first half: derives, and prepares for a cipher with the key at KEY and an IV of zeros that
+ * encrypts the 32 + `length` bytes before and from SECOND. Its output is the packet then, because two blocks of zeros
+ * lead, where the header belongs: they become E(0) and E(E(0)), which IGE makes of them too, and the first difference
+ * takes up what CBC adds to it in place of the IV.
+ */
+export function startMessage(x: usize, length: usize): void {
+  const zero = i64x2.splat(0)
+  derive(x)
+  v128.store(0, v128.load(0, DATA - 32), BLOCK_A)
+  v128.store(0, v128.load(0, DATA - 16), BLOCK_A + 16)
+  startHistory()
+  differences(length)
+  const iv = v128.load(0, IV)
+  v128.store(0, zero, IV)
+  v128.store(0, zero, IV + 16)
+  v128.store(0, zero, SECOND - 32)
+  v128.store(0, zero, SECOND - 16)
+  expandEncryption()
+  igeEncrypt(SECOND - 32, 32)
+  const added = v128.xor(v128.load(0, SECOND - 16), iv)
+  v128.store(0, v128.xor(v128.load(0, SECOND), added), SECOND)
+  v128.store(0, zero, SECOND - 32)
+  v128.store(0, zero, SECOND - 16)
+}
+
+/** Second half: from the cipher's output to the packet, 24 bytes before SECOND; leaves nothing else. */
+export function endMessage(length: usize): void {
+  restore(length)
+  store<u64>(0, 0, SECOND - 32)
+  store<u64>(0, load<u64>(0, BLOCK_A + 8), SECOND - 24)
+  v128.store(0, v128.load(0, BLOCK_A + 16), SECOND - 16)
+  clear(SECRET, SECRET_END)
+  wipeData(length)
+}
+
 /** Derives, decrypts `length` bytes at DATA, and prepares for their hash. */
 export function decryptMessage(x: usize, length: usize): void {
   derive(x)

@@ -26,7 +26,8 @@ interface Exports {
   readonly shaBlocks: (ptr: number, length: number) => void
   readonly shaEnd: (ptr: number, length: number, total: number) => void
   readonly prepare: (x: number) => void
-  readonly derive: (x: number) => void
+  readonly startMessage: (x: number, length: number) => void
+  readonly endMessage: (length: number) => void
   readonly encryptMessage: (x: number, length: number) => void
   readonly decryptMessage: (x: number, length: number) => void
   readonly wipeKeys: () => void
@@ -51,6 +52,7 @@ const MOST_CACHED = 2048
 /** Up to here a message is done in one piece. */
 export const MAX_MESSAGE = 32768
 const MAX_STEPS = 1 << 18
+const ZEROS = new Uint8Array(16)
 
 export interface Kernel {
   /** Which vector instructions it was built for. */
@@ -295,16 +297,15 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
       packet.set(view(Message.HEADER, length))
       return packet
     }
-    const packet = new Uint8Array(Message.HEADER + length)
-    for (let i = 0; i < Message.HEADER; i++) packet[i] = memory[DATA - Message.HEADER + i]!
-    kernel.derive(x)
-    const encrypt = engine.cbc(memory.subarray(KEY, KEY + 32), memory.subarray(IV, IV + 16))
-    kernel.startHistory()
-    pass(length, encrypt)
-    packet.set(memory.subarray(SECOND, SECOND + length), Message.HEADER)
-    kernel.wipeKeys()
-    kernel.wipeData(length)
-    return packet
+    kernel.startMessage(x, length)
+    const encrypt = engine.cbc(memory.subarray(KEY, KEY + 32), ZEROS)
+    const work = memory.subarray(SECOND - 32, SECOND + length)
+    // large arrays are dear: what the cipher returned becomes the packet
+    const out = encrypt(work)
+    work.set(out)
+    kernel.endMessage(length)
+    out.set(work)
+    return new Uint8Array(out.buffer, out.byteOffset + 32 - Message.HEADER, Message.HEADER + length)
   }
 
   const messageDecrypt: Kernel["messageDecrypt"] = (sharedKey, packet, x, engine) => {

@@ -14,10 +14,19 @@ const MAX = 1 << 20
  * Makes `randomBytes` from a function that fills an array. Bytes leave the pool
  * once, and are overwritten there when they do.
  */
-export const makePooled = (fill: (array: Uint8Array<ArrayBuffer>) => unknown): (length: number) => Uint8Array => {
+export const makePooled = (fill: (array: Uint8Array<ArrayBuffer>) => unknown): RandomBytes => {
   const pool = new Uint8Array(POOL)
   let used = POOL
-  return (length) => {
+  // where the next `length` bytes are in the pool
+  const take = (length: number): number => {
+    if (used + length > POOL) {
+      fill(pool)
+      used = 0
+    }
+    used += length
+    return used - length
+  }
+  const randomBytes: RandomBytes = (length) => {
     checkLength(length)
     const out = new Uint8Array(length)
     if (length > DIRECT) {
@@ -25,22 +34,40 @@ export const makePooled = (fill: (array: Uint8Array<ArrayBuffer>) => unknown): (
       for (let i = 0; i < length; i += 65536) fill(out.subarray(i, Math.min(length, i + 65536)))
       return out
     }
-    if (used + length > POOL) {
-      fill(pool)
-      used = 0
-    }
+    const start = take(length)
     if (length > SMALL) {
-      out.set(pool.subarray(used, used + length))
-      pool.fill(0, used, used + length)
+      out.set(pool.subarray(start, start + length))
+      pool.fill(0, start, start + length)
     } else {
       for (let i = 0; i < length; i++) {
-        out[i] = pool[used + i]!
-        pool[used + i] = 0
+        out[i] = pool[start + i]!
+        pool[start + i] = 0
       }
     }
-    used += length
     return out
   }
+  lenders.set(randomBytes, (length) => {
+    if (length > DIRECT) return randomBytes(length)
+    const start = take(length)
+    return pool.subarray(start, start + length)
+  })
+  return randomBytes
+}
+
+type RandomBytes = (length: number) => Uint8Array
+
+const lenders = new WeakMap<RandomBytes, RandomBytes>()
+
+/**
+ * Random bytes that are given back before the next are drawn, such as padding:
+ * they are lent from the pool of their source, if it has one, because an array of
+ * their own is dear.
+ */
+export const borrow = (randomBytes: RandomBytes, length: number): Uint8Array =>
+  length > SMALL ? (lenders.get(randomBytes) ?? randomBytes)(length) : randomBytes(length)
+
+export const giveBack = (bytes: Uint8Array): void => {
+  if (bytes.length > SMALL) bytes.fill(0)
 }
 
 export const checkLength = (length: number): void => {
