@@ -48,7 +48,7 @@ const CHUNK = 65536
 const CBC_CHUNK = 32768
 /** Up to here a loop is faster than a view and a copy. */
 const SMALL = 64
-const MOST_CACHED = 2048
+const MOST_CACHED = 8192
 /** Up to here a message is done in one piece. */
 export const MAX_MESSAGE = 32768
 const MAX_STEPS = 1 << 18
@@ -131,14 +131,20 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
   const memory = new Uint8Array(kernel.memory.buffer)
 
   // making a view costs as much as encrypting a block, and the lengths of messages recur
-  const hashed: Array<Uint8Array> = []
-  const packets: Array<Uint8Array> = []
-  /** The `length` bytes at DATA, whole blocks, with `before` bytes before them: 32 or 24. */
-  const view = (before: number, length: number): Uint8Array => {
-    if (length > MOST_CACHED) return memory.subarray(DATA - before, DATA + length)
-    const cached = before === 32 ? hashed : packets
-    return cached[length >> 4] ??= memory.subarray(DATA - before, DATA + length)
+  const makeViews = (address: number, before: number) => {
+    const cached: Array<Uint8Array> = []
+    return (length: number): Uint8Array =>
+      length > MOST_CACHED
+        ? memory.subarray(address - before, address + length)
+        : cached[length >> 4] ??= memory.subarray(address - before, address + length)
   }
+  /** The `length` bytes at DATA, whole blocks, with the 32 bytes before them that are hashed with them. */
+  const hashed = makeViews(DATA, 32)
+  /** The same with the header of a packet before them. */
+  const packetOf = makeViews(DATA, Message.HEADER)
+  /** The `length` bytes at SECOND, with the two blocks before them that become a header. */
+  const led = makeViews(SECOND, 32)
+  const keyView = memory.subarray(KEY, KEY + 32)
 
   /** A copy of what is at an address. */
   const copy = (from: number, length: number): Uint8Array => {
@@ -269,7 +275,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
       kernel.shaEnd(DATA - 32, 32 + length, 32 + length)
       for (let i = 0; i < wanted; i++) out[offset + i] = memory[SHA_STATE + i]!
     } else {
-      const text = engine.hash(view(32, length))
+      const text = engine.hash(hashed(length))
       for (let i = 0; i < wanted; i++) out[offset + i] = text.charCodeAt(i)
     }
   }
@@ -294,12 +300,12 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     if (engine === undefined || length < engine.cbcThreshold) {
       kernel.encryptMessage(x, length)
       const packet = new Uint8Array(Message.HEADER + length)
-      packet.set(view(Message.HEADER, length))
+      packet.set(packetOf(length))
       return packet
     }
     kernel.startMessage(x, length)
-    const encrypt = engine.cbc(memory.subarray(KEY, KEY + 32), ZEROS)
-    const work = memory.subarray(SECOND - 32, SECOND + length)
+    const encrypt = engine.cbc(keyView, ZEROS)
+    const work = led(length)
     // large arrays are dear: what the cipher returned becomes the packet
     const out = encrypt(work)
     work.set(out)
