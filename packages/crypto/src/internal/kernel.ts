@@ -46,8 +46,7 @@ const SECOND = 40960
 /** The most that is handed over at once. */
 const CHUNK = 65536
 const CBC_CHUNK = 32768
-/** Up to here a loop is faster than a view and a copy. */
-const SMALL = 64
+/** Up to here views are kept. */
 const MOST_CACHED = 8192
 /** Up to here a message is done in one piece. */
 export const MAX_MESSAGE = 32768
@@ -146,11 +145,11 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
   const led = makeViews(SECOND, 32)
   const keyView = memory.subarray(KEY, KEY + 32)
 
-  /** A copy of what is at an address. */
-  const copy = (from: number, length: number): Uint8Array => {
+  const dataOf = makeViews(DATA, 0)
+  /** A copy of the `length` bytes at DATA, whole blocks. */
+  const copy = (length: number): Uint8Array => {
     const out = new Uint8Array(length)
-    if (length > SMALL) out.set(memory.subarray(from, from + length))
-    else for (let i = 0; i < length; i++) out[i] = memory[from + i]!
+    out.set(dataOf(length))
     return out
   }
 
@@ -186,7 +185,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     setKey(key, iv)
     memory.set(data, DATA)
     kernel.encryptData(data.length)
-    return copy(DATA, data.length)
+    return copy(data.length)
   }
 
   const igeDecrypt: Kernel["igeDecrypt"] = (data, key, iv) => {
@@ -195,7 +194,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     setKey(key, iv)
     memory.set(data, DATA)
     kernel.decryptData(data.length)
-    const out = copy(DATA, data.length)
+    const out = copy(data.length)
     kernel.wipeData(data.length)
     return out
   }
@@ -320,7 +319,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     memory.set(sharedKey, SHARED)
     memory.set(packet, DATA - Message.HEADER)
     kernel.decryptMessage(x, length)
-    const plaintext = copy(DATA, length)
+    const plaintext = copy(length)
     const large = new Uint8Array(32)
     hashMessage(length, engine, large, 0, 32)
     kernel.wipeKeys()
