@@ -1,6 +1,7 @@
 /**
  * One of us: our transport, our secret chats, a SQLite file; and a bad network in between, for those who ask for it.
  */
+import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
 import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import * as SecretChatStore from "@effect-mtproto/secret-chats/SecretChatStore"
@@ -59,6 +60,8 @@ export interface Peer {
   readonly chats: SecretChats.SecretChats["Service"]
   readonly invoke: Transport.Transport["Service"]["invoke"]
   readonly events: EventLog.EventLog<SecretChats.SecretChatEvent>
+  /** What the functions of the library that are no methods of `chats` need. */
+  readonly services: Context.Context<Crypto | SecretChatStore.SecretChatStore | Transport.Transport>
   readonly tamper: Tamper.Tamper
 }
 
@@ -90,6 +93,7 @@ export const make = Effect.fnUntraced(function*(
     chats,
     invoke: Context.get(context, Transport.Transport).invoke,
     events,
+    services: Context.merge(native, context),
     tamper
   } satisfies Peer
 })

@@ -1,6 +1,7 @@
 /**
  * What every scenario stands in: a folder that goes away, the test server, and TDLib patched to trust it.
  */
+import type * as Api from "@effect-mtproto/core/Api"
 import * as TestServer from "@effect-mtproto/test-server/TestServer"
 import type { TestServerError } from "@effect-mtproto/test-server/TestServerError"
 import * as Context from "effect/Context"
@@ -21,10 +22,23 @@ export interface Account {
   readonly code: string
 }
 
+/** A part of a file that an account uploaded, and what came of it. */
+export interface UploadedPart {
+  readonly phone: string | undefined
+  readonly fileId: bigint
+  readonly part: number
+  /** How many parts the file has, or -1; only big files say so. */
+  readonly total: number | undefined
+  readonly bytes: number
+  readonly outcome: string
+}
+
 /** The server's side of the world, and a folder for everybody's files. */
 export class World extends Context.Service<World, {
   readonly server: TestServer.TestServer["Service"]
   readonly directory: string
+  /** Every part that an account uploaded, in the order in which the server was asked. */
+  readonly uploads: (account: Account) => ReadonlyArray<UploadedPart>
   /** A fresh account. */
   readonly account: (firstName: string) => Effect.Effect<Account, TestServerError>
   /** Options of a TDLib client for an account; the same name opens the same files again. */
@@ -33,6 +47,12 @@ export class World extends Context.Service<World, {
   readonly ours: (name: string, account: Account) => Peer.Options
 }>()("@effect-mtproto/interop-tdlib/World") {}
 
+/** Either request that uploads a part. */
+type Part =
+  & Api.AnyRequest
+  & Api.Params<typeof Api.upload.saveFilePart>
+  & Partial<Api.Params<typeof Api.upload.saveBigFilePart>>
+
 const make = Effect.gen(function*() {
   yield* Namespace.assertIsolated
   const directory = yield* Effect.acquireRelease(
@@ -40,11 +60,23 @@ const make = Effect.gen(function*() {
     (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
   )
   // TDLib's addresses end in :443 of 127.0.0.0/8, and its first data center is number 1
-  const server = yield* TestServer.make({ host: "0.0.0.0", port: 443, dcId: 1 })
+  const uploads: Array<UploadedPart> = []
+  const server = yield* TestServer.make({
+    host: "0.0.0.0",
+    port: 443,
+    dcId: 1,
+    onCall: ({ outcome, phone, request }) =>
+      Effect.sync(() => {
+        if (request?._tag !== "upload.saveFilePart" && request?._tag !== "upload.saveBigFilePart") return
+        const { bytes, fileId, filePart, fileTotalParts } = request as Part
+        uploads.push({ phone, fileId, part: filePart, total: fileTotalParts, bytes: bytes.length, outcome })
+      })
+  })
   let accounts = 0
   return World.of({
     server,
     directory,
+    uploads: ({ phone }) => uploads.filter((part) => part.phone === phone),
     account: (firstName) =>
       Effect.gen(function*() {
         const phone = `99966${String(10000 + ++accounts)}`

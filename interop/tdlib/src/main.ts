@@ -13,6 +13,7 @@ import { actions } from "./scenarios/Actions.ts"
 import { closing } from "./scenarios/Closing.ts"
 import { devices } from "./scenarios/Devices.ts"
 import { gaps } from "./scenarios/Gaps.ts"
+import { media } from "./scenarios/Media.ts"
 import { places } from "./scenarios/Places.ts"
 import { rekey } from "./scenarios/Rekey.ts"
 import { roles } from "./scenarios/Roles.ts"
@@ -31,6 +32,7 @@ const scenarios = {
   text,
   actions,
   places,
+  media,
   gaps,
   rekey,
   absence,

@@ -36,7 +36,7 @@ const play = Effect.gen(function*() {
       const of = kind.file(found.content)
       return of === undefined ? undefined : { content: found.content, file: of }
     }, since)
-    if (kind.hasCaption) yield* equal(kind.caption(content), name, "caption")
+    if (kind.hasCaption) yield* equal(kind.caption(content)?.text, name, "caption")
     yield* TdChat.sent(one, message)
     const received = yield* TdFiles.download(two.client, file)
     yield* equal([received.length, digest(received)], [bytes.length, digest(bytes)], "bytes")
