@@ -30,6 +30,7 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type * as Stream from "effect/Stream"
 import * as Datacenter from "./Datacenter.ts"
 import * as Bytes from "./internal/bytes.ts"
@@ -73,7 +74,10 @@ export interface Options {
   readonly apiHash: Redacted.Redacted<string>
   /** Telegram's test servers instead of the production ones: other addresses, keys and accounts. */
   readonly testServers?: boolean | undefined
-  /** The addresses of the servers. Default: Telegram's. */
+  /**
+   * The addresses of the servers. Several of one data centre are tried in turn; data centres that are not among them
+   * are asked for when they are needed. Default: Telegram's, over IPv4.
+   */
   readonly datacenters?: ReadonlyArray<Datacenter.Datacenter> | undefined
   /** The data centre to begin with when the store knows none. Default: the second of Telegram's, else the first given. */
   readonly dc?: number | undefined
@@ -159,6 +163,7 @@ const duplicated = new TransportError({
 const TEST_DC = 10_000
 const MAX_MIGRATIONS = 3
 const MIGRATION = /^(?:PHONE|NETWORK|USER)_MIGRATE_(\d+)$/
+const KEPT_ELSEWHERE = /^(?:FILE|STATS)_MIGRATE_(\d+)$/
 const LOGGED_OUT = new Set([
   "AUTH_KEY_UNREGISTERED",
   "AUTH_KEY_INVALID",
@@ -183,6 +188,7 @@ export const make: (
       const store = yield* SessionStore
       const isTest = options.testServers === true
       const datacenters = options.datacenters ?? (isTest ? Datacenter.test : Datacenter.production)
+      const usesIpv6 = datacenters.some(({ host }) => host.includes(":"))
       const publicKeys = yield* readKeys(
         crypto,
         options.publicKeys ?? [isTest ? ServerKeys.test : ServerKeys.production]
@@ -202,13 +208,14 @@ export const make: (
       const loginListeners = new Set<() => void>()
 
       let updates: UpdatesDriver.UpdatesDriver | undefined
-      const makeClient = (datacenter: Datacenter.Datacenter) =>
+      const makeClient = (place: Datacenters.Place) =>
         DcClient.make({
           crypto,
           store,
-          datacenter,
+          id: place.id,
+          addresses: place.addresses,
           publicKeys,
-          wireDc: datacenter.id + (isTest ? TEST_DC : 0),
+          wireDc: place.id + (isTest ? TEST_DC : 0),
           obfuscated: options.obfuscated ?? true,
           temporaryKeys: options.forwardSecrecy === undefined || options.forwardSecrecy === false
             ? undefined
@@ -229,22 +236,67 @@ export const make: (
           openTimeout: millis(options.openTimeout, 10_000),
           exchangeTimeout: millis(options.exchangeTimeout, 20_000),
           maxBackoff: millis(options.maxBackoff, 30_000),
-          isLoggedIn: () => userId !== undefined,
+          // a login that was carried over to another data centre can be carried over again
+          isLoggedIn: () => place.isMain && userId !== undefined,
           onUpdate: (body) => {
+            if (!place.isMain) return
             if (userId === undefined && isLoginToken(body)) { for (const listener of loginListeners) listener() }
             updates?.onBody(body)
           },
-          onReconnect: () => updates?.onReconnect(),
-          onSessionCreated: () => updates?.onSessionCreated(),
-          onFatal: (error) => updates?.fail(error)
+          onReconnect: () => place.isMain && updates?.onReconnect(),
+          onSessionCreated: () => place.isMain && updates?.onSessionCreated(),
+          onFatal: (error) => place.isMain ? updates?.fail(error) : place.onFatal()
         })
 
       const pool = yield* orTransportError(Datacenters.make({
         datacenters,
         initial,
         makeClient,
+        fetch: (client) =>
+          Effect.orElseSucceed(
+            Effect.map(
+              ask(client, Api.help.getConfig()),
+              (config) => Datacenters.addressesOf(config, { ipv6: usesIpv6, obfuscated: options.obfuscated ?? true })
+            ),
+            () => []
+          ),
         save: (dc) => store.setAccount(userId === undefined ? { dc } : { dc, userId })
       }))
+
+      /** Carries the login over to another data centre. */
+      const carryOver = Effect.fnUntraced(function*(dc: number, client: DcClient.DcClient) {
+        for (let attempt = 1;; attempt++) {
+          const { bytes, id } = yield* ask(pool.main(), Api.auth.exportAuthorization({ dcId: dc }))
+          const imported = yield* Effect.result(ask(client, Api.auth.importAuthorization({ id, bytes })))
+          if (Result.isSuccess(imported)) return
+          const error = imported.failure
+          // what was exported is good for a short time only
+          const isLate = error._tag === "ServerError" && error.text === "AUTH_BYTES_INVALID"
+          if (!isLate || attempt >= MAX_MIGRATIONS) return yield* Effect.fail(error)
+        }
+      })
+      const carrying = yield* Semaphore.make(1)
+
+      /** One call at another data centre than the account's. */
+      const callAt = (
+        dc: number,
+        init: Parameters<DcClient.DcClient["call"]>[0]
+      ): Effect.Effect<Uint8Array, DcClient.ServerError | TransportError> => {
+        if (dc === pool.mainId()) return call(init, 0)
+        const quiet = { ...init, body: Service.withoutUpdates(init.body) }
+        return Effect.flatMap(
+          orTransportError(pool.side(dc)),
+          (client) =>
+            Effect.catchTag(client.call(quiet), "ServerError", (error) => {
+              if (userId === undefined || error.text !== "AUTH_KEY_UNREGISTERED") return Effect.fail(error)
+              // of many calls that find this out at the same time, one does it
+              return carrying.withPermit(Effect.catchTag(client.call(quiet), "ServerError", (again) =>
+                again.text === "AUTH_KEY_UNREGISTERED"
+                  ? Effect.andThen(carryOver(dc, client), client.call(quiet))
+                  : Effect.fail(again)))
+            })
+        )
+      }
 
       /** One call, wherever the server sends us for it. */
       const call = (
@@ -256,6 +308,8 @@ export const make: (
           if (dc !== undefined) {
             return Effect.andThen(orTransportError(pool.migrate(Number(dc))), () => call(init, migrations + 1))
           }
+          const kept = error.code === 303 ? KEPT_ELSEWHERE.exec(error.text)?.[1] : undefined
+          if (kept !== undefined && Number(kept) !== pool.mainId()) return callAt(Number(kept), init)
           if (error.text === DUPLICATED) {
             updates?.fail(duplicated)
             return Effect.fail(duplicated)
@@ -274,7 +328,7 @@ export const make: (
       ) =>
         // which errors a method documents is known to its type only
         Effect.suspend(() => {
-          const body = encode(request)
+          const body = encode(request, invokeOptions.withoutUpdates === true)
           if (body instanceof TransportError) return Effect.fail(body)
           const method = Api.methodOf(request)
           const timeout = millis(invokeOptions.timeout, callTimeout)
@@ -285,7 +339,8 @@ export const make: (
             floodWaitLimit: millis(invokeOptions.floodWaitLimit, floodWaitLimit),
             deadline: pool.main().now() + timeout
           }
-          return Effect.matchEffect(call(init, 0), {
+          const { dc } = invokeOptions
+          return Effect.matchEffect(dc === undefined ? call(init, 0) : callAt(dc, init), {
             onSuccess: (bytes) => decode(request, bytes, (result) => updates?.onResult(result)),
             onFailure: (error) => Effect.fail(toError(method, error))
           }).pipe(
@@ -433,7 +488,24 @@ const isLoginToken = (body: Uint8Array): boolean =>
 const UPDATE_SHORT = 0x78d4dec1
 const UPDATE_LOGIN_TOKEN = 0x564fe691
 
-const encode = (request: Api.AnyRequest): Uint8Array | TransportError => {
+/** A call of the client's own. */
+const ask = <const M extends Api.AnyRequest>(
+  client: DcClient.DcClient,
+  request: M
+): Effect.Effect<Api.Response<M>, DcClient.ServerError | TransportError> =>
+  Effect.flatMap(
+    client.call({
+      body: Api.encodeRequest(request),
+      repeatable: Methods.isRepeatable(request._tag),
+      floodWaitLimit: OWN_TIMEOUT,
+      deadline: client.now() + OWN_TIMEOUT
+    }),
+    (bytes) => decode(request, bytes, () => {})
+  )
+
+const OWN_TIMEOUT = 30_000
+
+const encode = (request: Api.AnyRequest, withoutUpdates: boolean): Uint8Array | TransportError => {
   const method = request._tag
   let plain: Uint8Array
   try {
@@ -443,7 +515,8 @@ const encode = (request: Api.AnyRequest): Uint8Array | TransportError => {
     return new TransportError({ reason: "invalid-request", detail: error.message, method })
   }
   const deflated = Methods.isCompressible(method) ? Gzip.deflate(plain) : undefined
-  const body = deflated === undefined ? plain : Service.writePacked(deflated)
+  const packed = deflated === undefined ? plain : Service.writePacked(deflated)
+  const body = withoutUpdates ? Service.withoutUpdates(packed) : packed
   return body.length <= Session.MAX_BODY ? body : new TransportError({
     reason: "too-large",
     detail: `a request of ${body.length} bytes, at most ${Session.MAX_BODY} are possible`,

@@ -111,6 +111,13 @@ export interface InvokeOptions {
    * Defaults to what the method is known to be.
    */
   readonly repeatable?: boolean | undefined
+  /**
+   * The data centre to ask, where it is not the account's own: the one that a file
+   * is kept in. The login is carried over there by itself.
+   */
+  readonly dc?: number | undefined
+  /** The answer is wanted, but no updates because of the call (`invokeWithoutUpdates`). */
+  readonly withoutUpdates?: boolean | undefined
 }
 
 /**

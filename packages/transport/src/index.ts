@@ -63,6 +63,23 @@ export * as Connection from "./Connection.ts"
 export * as Datacenter from "./Datacenter.ts"
 
 /**
+ * Files of the cloud, part by part, up and down (core.telegram.org/api/files).
+ *
+ * Needs a `Transport` only. Parts travel side by side, at most `concurrency` at a
+ * time, and are given back in order; no more of a file is in memory than the parts
+ * on their way. Interrupting stops it.
+ *
+ * What is uploaded becomes a file once a method is called with the `InputFile`;
+ * until then the server keeps the parts for some hours.
+ *
+ * The errors that the server documents are typed, `FileReferenceExpired` among them:
+ * the message that the file came with has to be fetched anew, for another reference.
+ *
+ * @since 1.0.0
+ */
+export * as Files from "./Files.ts"
+
+/**
  * Logging in and out (core.telegram.org/api/auth).
  *
  * What has to come from a person comes from effects that are passed in, so a

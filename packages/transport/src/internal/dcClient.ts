@@ -40,7 +40,9 @@ export class ServerError {
 export interface Settings {
   readonly crypto: Crypto["Service"]
   readonly store: SessionStore["Service"]
-  readonly datacenter: Datacenter
+  readonly id: number
+  /** The addresses of the data centre, tried in turn; at least one. */
+  readonly addresses: () => ReadonlyArray<Datacenter>
   readonly publicKeys: ReadonlyArray<RsaPublicKey>
   /** The number of the data centre as it stands in the key exchange and in obfuscated headers. */
   readonly wireDc: number
@@ -137,7 +139,7 @@ interface TemporaryKey {
 
 export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreError, Scope.Scope> = Effect.fnUntraced(
   function*(settings) {
-    const { crypto, datacenter, store } = settings
+    const { crypto, id: dcId, store } = settings
     const clock = yield* Clock.Clock
     // wall time that never jumps: its error is part of the offset to the server's clock
     const started = clock.currentTimeMillisUnsafe() - Number(clock.monotonicTimeNanosUnsafe()) / 1e6
@@ -159,6 +161,8 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     let spare: TemporaryKey | undefined
     const temporaryChanged = Latch.makeUnsafe(false)
     let connections = 0
+    /** Connections in a row that came to nothing; says which address is next. */
+    let failures = 0
     let fatal: TransportError | undefined
 
     const makeSession = (key: SharedKey.SharedKey, rest: Omit<Session.Options, "key" | "header" | "limits">) => {
@@ -167,7 +171,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       return session
     }
 
-    const stored = yield* store.authKey(datacenter.id)
+    const stored = yield* store.authKey(dcId)
     if (stored !== undefined) {
       permanent = { key: SharedKey.make(crypto, Redacted.value(stored.key)), createdAt: stored.createdAt * 1_000 }
       if (settings.temporaryKeys === undefined) {
@@ -299,9 +303,12 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       }
     })
 
-    const openConnection = Connection.open(crypto, datacenter, {
-      openTimeout: settings.openTimeout,
-      obfuscation: settings.obfuscated ? { dcId: settings.wireDc } : undefined
+    const openConnection = Effect.suspend(() => {
+      const addresses = settings.addresses()
+      return Connection.open(crypto, addresses[failures % addresses.length]!, {
+        openTimeout: settings.openTimeout,
+        obfuscation: settings.obfuscated ? { dcId: settings.wireDc } : undefined
+      })
     })
 
     const exchange = Effect.fnUntraced(function*(connection: Connection.Connection, expiresIn?: number) {
@@ -351,7 +358,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     const begin = Effect.fnUntraced(function*(connection: Connection.Connection) {
       if (permanent === undefined) {
         const { key, salts, time, timeOffset } = yield* exchange(connection)
-        yield* store.setAuthKey(datacenter.id, {
+        yield* store.setAuthKey(dcId, {
           key: Redacted.make(key.bytes, { label: "authKey" }),
           createdAt: Math.floor(time / 1_000),
           timeOffset,
@@ -504,10 +511,17 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
           const before = session
           const seen = before?.authenticated ?? 0
           const failure = (yield* Effect.flip(connect)) as Failure
-          yield* Effect.logDebug(`MTProto connection to data centre ${datacenter.id} ended: ${failure.message}`)
+          yield* Effect.logDebug(`MTProto connection to data centre ${dcId} ended: ${failure.message}`)
+          failures++
           // only what the server proved it sent shows that the connection was good
           const proven = (session?.authenticated ?? 0) - (session === before ? seen : 0)
-          if (proven > 0 && failure._tag !== "BindingError") attempts = unknownKey = exchanges = 0
+          if (proven > 0 && failure._tag !== "BindingError") {
+            failures =
+              attempts =
+              unknownKey =
+              exchanges =
+                0
+          }
 
           const code = failure._tag === "ConnectionError" ? failure.code : undefined
           if (failure._tag === "Renewed") continue
@@ -519,7 +533,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
             if (suspicious && (yield* isForgotten(permanent!.key))) {
               if (settings.isLoggedIn()) return giveUp(forgotten)
               permanent = undefined
-              yield* Effect.ignore(store.removeAuthKey(datacenter.id))
+              yield* Effect.ignore(store.removeAuthKey(dcId))
             } else if (++exchanges >= MAX_EXCHANGES) {
               exchanges = 0
               failAll(new TransportError({ reason: "handshake", detail: failure.message }))
@@ -529,7 +543,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
             // a key that nobody has logged in with is forgotten by servers after a while
             session = permanent = undefined
             unknownKey = 0
-            yield* Effect.ignore(store.removeAuthKey(datacenter.id))
+            yield* Effect.ignore(store.removeAuthKey(dcId))
           } else if (code === CODE_WRONG_DC) {
             return giveUp(
               new TransportError({
@@ -560,7 +574,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         saltsChanged.closeUnsafe()
         // those of a temporary key go with it
         if (session === undefined || settings.temporaryKeys !== undefined) continue
-        yield* Effect.ignore(store.setSalts(datacenter.id, session.salts, session.timeOffset), { log: "Warn" })
+        yield* Effect.ignore(store.setSalts(dcId, session.salts, session.timeOffset), { log: "Warn" })
       }
     }))
 

@@ -24,6 +24,9 @@ export const encode = (message: MtprotoApi.ClientMessage): Uint8Array => client.
 /** What stands before a query that waits for another one. */
 export const invokeAfter = (msgId: bigint): Uint8Array => Api.wrap(Api.invokeAfterMsg, { msgId }, NOTHING)
 
+/** A query, perhaps packed, that asks for no updates. */
+export const withoutUpdates = (query: Uint8Array): Uint8Array => Api.wrap(Api.invokeWithoutUpdates, {}, query)
+
 /** Whether an object of the server is a service message; anything else is an update. */
 export const isServerMessage = (body: Uint8Array): boolean => MtprotoApi.isServerMessage(MtprotoApi.idOf(body) ?? 0)
 
