@@ -11,8 +11,8 @@
  */
 export interface Row {
   readonly name: string
-  /** `MB/s` (more is better) or a time (less is better). */
-  readonly unit: "MB/s" | "µs" | "ms"
+  /** `MB/s` and `/s` (more is better); a time, bytes, or a count for each message (less is better). */
+  readonly unit: "MB/s" | "/s" | "µs" | "ms" | "B" | "fsync"
   readonly ours: number
   readonly peer: number
   /** With its version. */
@@ -32,7 +32,7 @@ export interface Contender {
 
 export interface Comparison {
   readonly name: string
-  readonly unit: Row["unit"]
+  readonly unit: "MB/s" | "µs" | "ms"
   /** What one run works on, for `MB/s`. */
   readonly bytes?: number | undefined
   readonly ours: () => unknown
@@ -132,7 +132,9 @@ export const make = (options: {
 }): Bench => {
   const rows: Array<Row> = []
   const add: Bench["add"] = (figures) => {
-    const better = figures.unit === "MB/s" ? figures.ours / figures.peer : figures.peer / figures.ours
+    const better = figures.unit === "MB/s" || figures.unit === "/s"
+      ? figures.ours / figures.peer
+      : figures.peer / figures.ours
     const ratio = figures.ratio ?? better
     const { goal, name, ours, peer, peerName, unit } = figures
     const met = goal === null ? null : ratio >= goal
