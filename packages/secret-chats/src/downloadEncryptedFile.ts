@@ -173,6 +173,7 @@ export const saveEncryptedFileStream = (
       ))
     let reached: State.DownloadState = begun?.state ?? { v: 1, offset: 0, iv: file.iv }
     let noted = reached.offset
+    let isPublished = false
     const from = { offset: reached.offset, iv: Redacted.make(reached.iv, { label: "file position" }) }
     /** What is remembered must be on the disk before. */
     const remember = Effect.suspend(() => {
@@ -198,6 +199,7 @@ export const saveEncryptedFileStream = (
         )
         yield* fs.remove(temporary)
       }
+      isPublished = true
       yield* State.downloads.remove(name)
     })
 
@@ -212,7 +214,7 @@ export const saveEncryptedFileStream = (
       ),
       Stream.concat(Stream.fromEffectDrain(Effect.uninterruptible(publish))),
       Stream.onExit((exit) =>
-        Exit.isSuccess(exit)
+        isPublished
           ? Effect.void
           : Effect.ignore(
             isWorthKeeping(exit)
@@ -261,9 +263,12 @@ const reopen = (
   }).pipe(Effect.catch(() => Effect.undefined))
 }
 
-/** An interruption, or trouble with the network: what was written is right, and the rest can still come. */
-const isWorthKeeping = (exit: Exit.Failure<unknown, Error | PlatformError>): boolean =>
-  Option.match(Exit.findErrorOption(exit), {
+/**
+ * An interruption, a consumer that stopped listening, or trouble with the network: what was written is right, and the rest
+ * can still come.
+ */
+const isWorthKeeping = (exit: Exit.Exit<unknown, Error | PlatformError>): boolean =>
+  Exit.isSuccess(exit) || Option.match(Exit.findErrorOption(exit), {
     onNone: () => Exit.hasInterrupts(exit),
     onSome: (error) => error._tag === "TransportError" || error._tag === "FloodWait" || error._tag === "RpcError"
   })

@@ -13,7 +13,6 @@ import type { AesKey } from "@effect-mtproto/crypto/MessageKey"
 import type { Transport } from "@effect-mtproto/transport/Transport"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -118,8 +117,11 @@ export const run = <E, R>(
     const begun: State.UploadState = isUsable ? saved : fresh(crypto, plan.size ?? 0)
     const key: AesKey = { key: begun.key, iv: begun.iv }
     const { fileId } = begun
+    let written = isUsable ? saved.next : undefined
     const remember = (state: State.UploadState) =>
-      name === undefined || state.next === saved?.next ? Effect.void : State.uploads.save(name, state)
+      name === undefined || state.next === written
+        ? Effect.void
+        : Effect.tap(State.uploads.save(name, state), () => Effect.sync(() => void (written = state.next)))
     // Before the first part: parts without the key that they were encrypted with would be of no use.
     if (!isUsable) yield* remember(begun)
 
@@ -145,7 +147,8 @@ export const run = <E, R>(
           return Effect.as(remember(state), now)
         })
       ),
-      Stream.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : Effect.ignore(remember(state)))
+      // After success too: it is also how a consumer ends that stops listening.
+      Stream.onExit(() => Effect.ignore(Effect.suspend(() => remember(state))))
     )
 
     const finish = Stream.fromEffect(Effect.gen(function*() {

@@ -665,6 +665,35 @@ describe("interruptions", () => {
       assert.deepStrictEqual(Fs.readdirSync(path), ["target.bin"])
     }), { timeout: 30_000 })
 
+  it.live("whoever stops listening in the middle can go on too", () =>
+    Effect.gen(function*() {
+      const { a, b, chatId, server } = yield* two
+      const path = yield* folder
+      const target = NodePath.join(path, "target.bin")
+      const bytes = bytesOf(10 * 128 * KIB + 7)
+      const source = named(bytes, "stopped")
+      const sending = sendEncryptedFileStream(chatId, document, source, { concurrency: 1 })
+      yield* a.run(Stream.runDrain(Stream.take(sending, 6)))
+      yield* server.clearCalls
+      const sent = yield* a.run(sendEncryptedFile(chatId, document, source))
+      assert.isTrue((yield* server.callCount("upload.saveFilePart")) <= 15)
+      assert.isTrue(same(yield* download(b, yield* next(b, 1)), bytes))
+
+      const saving = saveEncryptedFileStream(sent.encrypted, target, { concurrency: 1 })
+      yield* a.run(Stream.runDrain(Stream.take(saving, 6)))
+      assert.isFalse(Fs.existsSync(target))
+      yield* server.clearCalls
+      yield* a.run(saveEncryptedFile(sent.encrypted, target))
+      assert.isTrue((yield* server.callCount("upload.getFile")) <= 5)
+      assert.isTrue(same(Fs.readFileSync(target), bytes))
+      assert.deepStrictEqual(Fs.readdirSync(path), ["target.bin"])
+
+      // Nothing is left of the state once they are through.
+      const again = yield* a.run(sendEncryptedFile(chatId, document, source))
+      assert.notDeepEqual(Redacted.value(again.encrypted.key).key, Redacted.value(sent.encrypted.key).key)
+      assert.isTrue(same(yield* download(b, yield* next(b, 2)), bytes))
+    }), { timeout: 30_000 })
+
   it.live("a download begins anew if what was written is not there any more", () =>
     Effect.gen(function*() {
       const { a, chatId } = yield* two
