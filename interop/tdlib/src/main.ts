@@ -21,6 +21,7 @@ import { serverFaults } from "./scenarios/ServerFaults.ts"
 import { serverFiles } from "./scenarios/ServerFiles.ts"
 import { tdlibPair } from "./scenarios/TdlibPair.ts"
 import { text } from "./scenarios/Text.ts"
+import { transfers } from "./scenarios/Transfers.ts"
 import { weather } from "./scenarios/Weather.ts"
 import * as World from "./World.ts"
 
@@ -33,6 +34,7 @@ const scenarios = {
   actions,
   places,
   media,
+  transfers,
   gaps,
   rekey,
   absence,
