@@ -309,7 +309,14 @@ export const make: (
             return Effect.andThen(orTransportError(pool.migrate(Number(dc))), () => call(init, migrations + 1))
           }
           const kept = error.code === 303 ? KEPT_ELSEWHERE.exec(error.text)?.[1] : undefined
-          if (kept !== undefined && Number(kept) !== pool.mainId()) return callAt(Number(kept), init)
+          if (kept !== undefined && Number(kept) !== pool.mainId()) {
+            // of a data centre that we cannot reach, the server's own word says more
+            return Effect.catchTag(
+              callAt(Number(kept), init),
+              "TransportError",
+              (problem) => Effect.fail(problem.reason === "configuration" ? error : problem)
+            )
+          }
           if (error.text === DUPLICATED) {
             updates?.fail(duplicated)
             return Effect.fail(duplicated)
