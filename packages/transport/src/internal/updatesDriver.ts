@@ -44,6 +44,8 @@ export interface Settings {
 
 /** How long confirmations are gathered before the server is told. */
 const ACK_DELAY = "500 millis"
+/** How long confirmations are gathered after a write, so that a stream of updates is not a stream of commits. */
+const SAVE_DELAY = "200 millis"
 
 export const make: (settings: Settings) => Effect.Effect<UpdatesDriver, never, Scope.Scope> = Effect.fnUntraced(
   function*(settings) {
@@ -131,7 +133,12 @@ export const make: (settings: Settings) => Effect.Effect<UpdatesDriver, never, S
       alarm.rearm()
     }
 
-    // what is confirmed is written; many confirmations are one write
+    // What is confirmed is written; many confirmations are one write. A crash before that brings updates again.
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => toSave === undefined || toSave === saved ? Effect.void : store.setUpdateState(toSave)).pipe(
+        Effect.catch((error) => Effect.logWarning(error.message))
+      )
+    )
     yield* Effect.forkScoped(Effect.gen(function*() {
       while (true) {
         yield* unsaved.await
@@ -144,6 +151,7 @@ export const make: (settings: Settings) => Effect.Effect<UpdatesDriver, never, S
         )
         saved = state
         if (state.qts > acknowledged) unacknowledged.openUnsafe()
+        yield* Effect.sleep(SAVE_DELAY)
       }
     }))
 
