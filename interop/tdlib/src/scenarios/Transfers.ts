@@ -8,10 +8,11 @@ import * as EncryptedFile from "@effect-mtproto/secret-chats/EncryptedFile"
 import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
 import * as Media from "@effect-mtproto/secret-chats/Media"
 import * as SendFile from "@effect-mtproto/secret-chats/sendEncryptedFile"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { randomBytes } from "node:crypto"
-import { writeFile } from "node:fs/promises"
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type * as Td from "tdlib-types"
 import { check, ensure, equal, fail, scenario } from "../Checks.ts"
@@ -377,6 +378,39 @@ const play = Effect.gen(function*() {
         ours.peer.services
       )
       yield* OurFiles.sameBytes(Buffer.concat([...pieces, ...rest].map((piece) => piece.bytes)), bytes)
+    }),
+    "40 seconds"
+  )
+  yield* check(
+    "transfer: from the disk at one side to the disk at the other, ours to TDLib",
+    Effect.gen(function*() {
+      const bytes = randomBytes(2 * MiB + 17)
+      const source = yield* Effect.provide(FileSource.fromPath(yield* put(bytes)), NodeServices.layer)
+      yield* OurFiles.send(ours, named("from the disk"), source)
+      yield* reachesTdlib(td, "from the disk", bytes)
+    }),
+    "40 seconds"
+  )
+  yield* check(
+    "transfer: from the disk at one side to the disk at the other, TDLib to ours, interrupted in between",
+    Effect.gen(function*() {
+      const bytes = randomBytes(3 * MiB + 19)
+      const folder = join(world.directory, "saved")
+      const target = join(folder, "content.bin")
+      yield* Effect.promise(() => mkdir(folder))
+      yield* submit(td, "to the disk", bytes)
+      const received = yield* OurFiles.receiveCaption(ours, "to the disk")
+      const save = Download.saveEncryptedFileStream(received, target).pipe(
+        Stream.provideContext(ours.peer.services),
+        Stream.provide(NodeServices.layer)
+      )
+      yield* Stream.runDrain(Stream.take(save, 9))
+      const [temporary, ...others] = yield* Effect.promise(() => readdir(folder))
+      yield* ensure(temporary !== "content.bin" && others.length === 0, "a part appeared as the whole")
+      const rest = yield* Stream.runCollect(save)
+      yield* ensure(rest[0]!.transferred > 9 * 128 * KiB, "the download began anew")
+      yield* equal(yield* Effect.promise(() => readdir(folder)), ["content.bin"], "files in the folder")
+      yield* OurFiles.sameBytes(yield* Effect.promise(() => readFile(target)), bytes)
     }),
     "40 seconds"
   )
