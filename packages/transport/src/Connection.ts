@@ -10,15 +10,22 @@
 import type { Framing } from "@effect-mtproto/core/Framing"
 import * as Framed from "@effect-mtproto/core/framing/Connection"
 import { Intermediate } from "@effect-mtproto/core/framing/Intermediate"
+import { PaddedIntermediate } from "@effect-mtproto/core/framing/PaddedIntermediate"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { Datacenter } from "./Datacenter.ts"
+import * as Bytes from "./internal/bytes.ts"
+import * as FakeTls from "./internal/fakeTls.ts"
+import * as Tunnel from "./internal/tunnel.ts"
+import type * as Proxy from "./Proxy.ts"
 
 /**
  * Why a connection could not be made, or ended.
@@ -29,12 +36,14 @@ import type { Datacenter } from "./Datacenter.ts"
  * - `code`: the server sent a transport error such as -404 or -429.
  * - `silent`: nothing came any more.
  * - `refused`: what came cannot be trusted.
+ * - `proxy`: the proxy refused, for the reason in `detail`.
  *
  * @since 1.0.0
  * @category errors
  */
 export class ConnectionError extends Schema.TaggedError<ConnectionError>()("ConnectionError", {
-  reason: Schema.Literals(["open", "closed", "framing", "code", "silent", "refused"]),
+  reason: Schema.Literals(["open", "closed", "framing", "code", "silent", "refused", "proxy"]),
+  detail: Schema.optionalKey(Schema.String),
   code: Schema.optionalKey(Schema.Int),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
@@ -50,6 +59,8 @@ export class ConnectionError extends Schema.TaggedError<ConnectionError>()("Conn
         return `The server refused with the code ${this.code}`
       case "silent":
         return "The server is silent"
+      case "proxy":
+        return `The proxy refused: ${this.detail}`
       case "refused":
         return "The server sent something that cannot be trusted"
     }
@@ -87,6 +98,8 @@ export const Dial: Context.Reference<
 export interface Options {
   readonly openTimeout: Duration.Input
   readonly framing?: Framing | undefined
+  /** What stands between. The framing of an MTProto proxy follows from its secret. */
+  readonly proxy?: Proxy.Proxy | undefined
   /** Hides the protocol from filters on the way; `dcId` is what the header names. */
   readonly obfuscation?: { readonly dcId: number } | undefined
 }
@@ -104,23 +117,35 @@ export const open: (
 ) => Effect.Effect<Connection, ConnectionError, Scope.Scope> = Effect.fnUntraced(
   function*(crypto, datacenter, options) {
     const dial = yield* Dial
-    const socket = yield* dial(datacenter, options.openTimeout)
+    const { proxy } = options
+    const peer = proxy === undefined ? datacenter : { id: datacenter.id, host: proxy.host, port: proxy.port }
+    const socket = yield* dial(peer, options.openTimeout)
     const pull = yield* Effect.mapError(
       Socket.readerBytes(socket),
       (cause) => new ConnectionError({ reason: "open", cause })
     )
     const writer = yield* socket.writer
+    const tunnel = yield* makeTunnel(crypto, datacenter, proxy)
+    const rest = tunnel === undefined ? undefined : yield* Effect.timeoutOrElse(establish(tunnel, pull, writer), {
+      duration: options.openTimeout,
+      orElse: () => Effect.fail(new ConnectionError({ reason: "proxy", detail: "it does not answer" }))
+    })
+    const mtproto = proxy?._tag === "Mtproto" ? proxy : undefined
     const stream = Framed.client({
-      framing: options.framing ?? Intermediate,
+      framing: mtproto?.padded === true ? PaddedIntermediate : options.framing ?? Intermediate,
       randomBytes: crypto.randomBytes,
-      obfuscation: options.obfuscation && { aesCtr: crypto.aesCtr, dcId: options.obfuscation.dcId }
+      obfuscation: options.obfuscation && {
+        aesCtr: crypto.aesCtr,
+        dcId: options.obfuscation.dcId,
+        proxy: mtproto && { secret: Redacted.value(mtproto.secret), sha256: crypto.sha256 }
+      }
     })
     let first: Uint8Array | undefined = stream.first.length > 0 ? stream.first : undefined
     let ended: ConnectionError | undefined
 
     const read = (chunks: ReadonlyArray<Uint8Array>): Array<Uint8Array> => {
       const packets: Array<Uint8Array> = []
-      for (const chunk of chunks) {
+      for (const chunk of tunnel?.unwrap === undefined ? chunks : unwrap(chunks)) {
         for (const event of stream.push(chunk)) {
           if (event._tag === "Packet") packets.push(event.payload)
           else if (event._tag === "TransportError") {
@@ -134,7 +159,21 @@ export const open: (
       return packets
     }
 
+    const unwrap = (chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> =>
+      chunks.flatMap((chunk) => {
+        const parts = tunnel!.unwrap!(chunk)
+        if (parts === undefined) ended ??= new ConnectionError({ reason: "framing" })
+        return parts ?? []
+      })
+    // what came together with the proxy's last word
+    let early = rest === undefined || rest.length === 0 ? [] : read([rest])
+
     const receive: Connection["receive"] = Effect.suspend(() => {
+      if (early.length > 0) {
+        const packets = early
+        early = []
+        return Effect.succeed(packets)
+      }
       if (ended !== undefined) return Effect.fail(ended)
       return Effect.matchEffect(pull, {
         onFailure: (cause) => Effect.fail(new ConnectionError({ reason: "closed", cause })),
@@ -149,9 +188,10 @@ export const open: (
       receive,
       send: (packets) =>
         Effect.suspend(() => {
-          const frames = packets.map((packet) => stream.packet(packet))
-          if (first !== undefined) frames.unshift(first)
+          const plain = packets.map((packet) => stream.packet(packet))
+          if (first !== undefined) plain.unshift(first)
           first = undefined
+          const frames = tunnel?.wrap === undefined ? plain : plain.map(tunnel.wrap)
           return frames.length === 0 ? Effect.void : Effect.mapError(
             writer.writeAll(frames as [Uint8Array, ...Array<Uint8Array>]),
             (cause) => new ConnectionError({ reason: "closed", cause })
@@ -160,3 +200,60 @@ export const open: (
     }
   }
 )
+
+// ----- proxies
+
+const makeTunnel = Effect.fnUntraced(
+  function*(crypto: Crypto["Service"], target: Tunnel.Target, proxy: Proxy.Proxy | undefined) {
+    switch (proxy?._tag) {
+      case undefined:
+        return undefined
+      case "Socks5":
+        return Tunnel.socks5(target, credentialsOf(proxy))
+      case "Http":
+        return Tunnel.http(target, credentialsOf(proxy))
+      case "Mtproto": {
+        const { domain, secret } = proxy
+        if (domain === undefined) return undefined
+        const time = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
+        const tunnel = FakeTls.make(crypto, { secret: Redacted.value(secret), domain, time })
+        if (tunnel !== undefined) return tunnel
+        return yield* new ConnectionError({ reason: "proxy", detail: "its domain is too long" })
+      }
+    }
+  }
+)
+
+const credentialsOf = ({ password, username }: Proxy.Socks5 | Proxy.Http): Tunnel.Credentials | undefined =>
+  username === undefined
+    ? undefined
+    : { username, password: password === undefined ? "" : Redacted.value(password) }
+
+/** Talks to the proxy until the way is free; answers with what came too early. */
+const establish = Effect.fnUntraced(function*(
+  tunnel: Tunnel.Tunnel,
+  pull: Effect.Effect<ReadonlyArray<Uint8Array>, Socket.SocketError>,
+  writer: Socket.Writer
+) {
+  const closed = (cause: Socket.SocketError) => new ConnectionError({ reason: "closed", cause })
+  yield* Effect.mapError(writer.write(tunnel.first), closed)
+  const early: Array<Uint8Array> = []
+  let isOpen = false
+  while (!isOpen) {
+    for (const chunk of yield* Effect.mapError(pull, closed)) {
+      if (isOpen) {
+        early.push(chunk)
+        continue
+      }
+      const step = tunnel.push(chunk)
+      if (step._tag === "Failed") return yield* new ConnectionError({ reason: "proxy", detail: step.detail })
+      if (step._tag === "Open") {
+        isOpen = true
+        early.push(step.rest)
+      } else if (step.send !== undefined) {
+        yield* Effect.mapError(writer.write(step.send), closed)
+      }
+    }
+  }
+  return Bytes.concat(...early)
+})

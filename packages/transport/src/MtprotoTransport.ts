@@ -18,6 +18,10 @@
  * @since 1.0.0
  */
 import * as Api from "@effect-mtproto/core/Api"
+import { Abridged } from "@effect-mtproto/core/framing/Abridged"
+import { Full } from "@effect-mtproto/core/framing/Full"
+import { Intermediate } from "@effect-mtproto/core/framing/Intermediate"
+import { PaddedIntermediate } from "@effect-mtproto/core/framing/PaddedIntermediate"
 import * as RpcError from "@effect-mtproto/core/RpcError"
 import { isTlError } from "@effect-mtproto/core/TlError"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
@@ -40,6 +44,7 @@ import * as Gzip from "./internal/gzip.ts"
 import * as Methods from "./internal/methods.ts"
 import * as Service from "./internal/service.ts"
 import * as UpdatesDriver from "./internal/updatesDriver.ts"
+import type * as Proxy from "./Proxy.ts"
 import * as ServerKeys from "./ServerKeys.ts"
 import * as Session from "./Session.ts"
 import type { Account, SessionStoreError } from "./SessionStore.ts"
@@ -86,6 +91,13 @@ export interface Options {
   readonly device?: Partial<Device> | undefined
   /** Hides MTProto from filters on the way. Default: true. */
   readonly obfuscated?: boolean | undefined
+  /**
+   * How packets are cut out of the stream. `full` is never obfuscated, so `obfuscated` has to be `false` for it.
+   * Default: `intermediate`.
+   */
+  readonly framing?: "abridged" | "intermediate" | "padded" | "full" | undefined
+  /** What stands between this program and the servers. MTProto proxies are always obfuscated. */
+  readonly proxy?: Proxy.Proxy | undefined
   /**
    * Forward secrecy on the way to the server: what is sent is encrypted with keys that live a day at most and are never
    * stored, so that whoever gets hold of the store cannot read what was recorded before. Costs a second key exchange at
@@ -160,6 +172,8 @@ const duplicated = new TransportError({
   detail: "two programs used the session at the same time, so Telegram has ended it: log in again"
 })
 
+const framings = { abridged: Abridged, intermediate: Intermediate, padded: PaddedIntermediate, full: Full }
+
 const TEST_DC = 10_000
 const MAX_MIGRATIONS = 3
 const MIGRATION = /^(?:PHONE|NETWORK|USER)_MIGRATE_(\d+)$/
@@ -188,6 +202,13 @@ export const make: (
       const store = yield* SessionStore
       const isTest = options.testServers === true
       const datacenters = options.datacenters ?? (isTest ? Datacenter.test : Datacenter.production)
+      const obfuscated = options.obfuscated ?? true
+      if (!obfuscated && options.proxy?._tag === "Mtproto") {
+        return yield* new TransportError({ reason: "configuration", detail: "MTProto proxies are always obfuscated" })
+      }
+      if (obfuscated && options.framing === "full") {
+        return yield* new TransportError({ reason: "configuration", detail: "the full framing cannot be obfuscated" })
+      }
       const usesIpv6 = datacenters.some(({ host }) => host.includes(":"))
       const publicKeys = yield* readKeys(
         crypto,
@@ -216,7 +237,9 @@ export const make: (
           addresses: place.addresses,
           publicKeys,
           wireDc: place.id + (isTest ? TEST_DC : 0),
-          obfuscated: options.obfuscated ?? true,
+          obfuscated,
+          framing: options.framing && framings[options.framing],
+          proxy: options.proxy,
           temporaryKeys: options.forwardSecrecy === undefined || options.forwardSecrecy === false
             ? undefined
             : Math.floor(
@@ -256,7 +279,7 @@ export const make: (
           Effect.orElseSucceed(
             Effect.map(
               ask(client, Api.help.getConfig()),
-              (config) => Datacenters.addressesOf(config, { ipv6: usesIpv6, obfuscated: options.obfuscated ?? true })
+              (config) => Datacenters.addressesOf(config, { ipv6: usesIpv6, obfuscated })
             ),
             () => []
           ),

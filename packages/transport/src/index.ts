@@ -112,6 +112,18 @@ export * as Login from "./Login.ts"
 export * as MtprotoTransport from "./MtprotoTransport.ts"
 
 /**
+ * Proxies: SOCKS5, HTTP (`CONNECT`), and MTProto proxies, plain, with padding (`dd`)
+ * and in the clothes of TLS (`ee`).
+ *
+ * ```ts
+ * const proxy = Proxy.fromUrl(Redacted.make("tg://proxy?server=proxy.example&port=443&secret=dd..."))
+ * ```
+ *
+ * @since 1.0.0
+ */
+export * as Proxy from "./Proxy.ts"
+
+/**
  * The public RSA keys of Telegram's servers, with which a client makes sure that
  * it agrees on a key with Telegram and nobody else
  * (core.telegram.org/mtproto/auth_key). Their fingerprints, as signed `long`s:
@@ -293,3 +305,18 @@ export * as TransportTest from "./TransportTest.ts"
  * @since 1.0.0
  */
 export * as Updates from "./Updates.ts"
+
+/**
+ * WebSockets in place of TCP, for browsers and for networks that let nothing else
+ * through (core.telegram.org/mtproto/mtproto-transports). Uses the `WebSocket` of the
+ * platform: browsers, workers, Node, Deno and Bun have one.
+ *
+ * ```ts
+ * MtprotoTransport.layer(options).pipe(Layer.provide(WebSockets.layer()))
+ * ```
+ *
+ * The connection has to be obfuscated, as it is unless switched off.
+ *
+ * @since 1.0.0
+ */
+export * as WebSockets from "./WebSockets.ts"

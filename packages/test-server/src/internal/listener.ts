@@ -17,6 +17,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import * as Engine from "./engine.ts"
 import * as KeyExchange from "./keyExchange.ts"
 import * as MessageIds from "./messageIds.ts"
+import * as WebSocket from "./webSocket.ts"
 
 export interface Options {
   readonly engine: Engine.Engine
@@ -49,6 +50,7 @@ const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket):
     randomBytes: (length) => length === 0 ? new Uint8Array(0) : world.crypto.randomBytes(length),
     maxLength: world.limits.frameBytes
   })
+  const wire = WebSocket.make(world.crypto, world.limits.frameBytes)
   let events: Array<Event> = []
   let isOpen = true
   let isBusy = false
@@ -56,8 +58,9 @@ const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket):
 
   const write = (bytes: Uint8Array): void => {
     world.counters.framesSent++
-    world.counters.bytesSent += bytes.length
-    socket.write(bytes)
+    const wrapped = wire.wrap(bytes)
+    world.counters.bytesSent += wrapped.length
+    socket.write(wrapped)
   }
   const shut = (): void => {
     if (!isOpen) return
@@ -174,8 +177,11 @@ const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket):
     if (!isOpen) return
     world.counters.bytesReceived += chunk.length
     // a plain view: `slice` of a Buffer does not copy
-    for (const event of framing.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))) events.push(event)
+    const { data, end, reply } = wire.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
+    if (reply !== undefined) socket.write(reply)
+    for (const bytes of data) for (const event of framing.push(bytes)) events.push(event)
     work()
+    if (end) link.close()
   })
   socket.on("drain", () => {
     if (!isOpen) return

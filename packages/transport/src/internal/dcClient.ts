@@ -4,6 +4,7 @@
  * use it. What decides is in `Session` and `Calls`; this file only drives them.
  */
 import * as Api from "@effect-mtproto/core/Api"
+import type { Framing } from "@effect-mtproto/core/Framing"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as Packet from "@effect-mtproto/crypto/Packet"
 import type { RsaPublicKey } from "@effect-mtproto/crypto/RsaPublicKey"
@@ -20,6 +21,7 @@ import * as AuthKeyExchange from "../AuthKeyExchange.ts"
 import * as Calls from "../Calls.ts"
 import * as Connection from "../Connection.ts"
 import type { Datacenter } from "../Datacenter.ts"
+import type * as Proxy from "../Proxy.ts"
 import * as Session from "../Session.ts"
 import type { SessionStore, SessionStoreError } from "../SessionStore.ts"
 import { TransportError } from "../Transport.ts"
@@ -47,6 +49,8 @@ export interface Settings {
   /** The number of the data centre as it stands in the key exchange and in obfuscated headers. */
   readonly wireDc: number
   readonly obfuscated: boolean
+  readonly framing: Framing | undefined
+  readonly proxy: Proxy.Proxy | undefined
   /** How long temporary keys live, in seconds; without, the permanent key encrypts everything. */
   readonly temporaryKeys: number | undefined
   /** `invokeWithLayer` and `initConnection` without their query. */
@@ -163,6 +167,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     let connections = 0
     /** Connections in a row that came to nothing; says which address is next. */
     let failures = 0
+    let lastFailure = ""
     let fatal: TransportError | undefined
 
     const makeSession = (key: SharedKey.SharedKey, rest: Omit<Session.Options, "key" | "header" | "limits">) => {
@@ -189,7 +194,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     const complete = (outcome: Calls.Outcome): void => {
       const resume = pending.get(outcome.call)
       pending.delete(outcome.call)
-      resume?.(toEffect(outcome, connected))
+      resume?.(toEffect(outcome, connected, lastFailure))
     }
 
     const failAll = (error: TransportError): void => {
@@ -307,6 +312,8 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       const addresses = settings.addresses()
       return Connection.open(crypto, addresses[failures % addresses.length]!, {
         openTimeout: settings.openTimeout,
+        framing: settings.framing,
+        proxy: settings.proxy,
         obfuscation: settings.obfuscated ? { dcId: settings.wireDc } : undefined
       })
     })
@@ -513,6 +520,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
           const failure = (yield* Effect.flip(connect)) as Failure
           yield* Effect.logDebug(`MTProto connection to data centre ${dcId} ended: ${failure.message}`)
           failures++
+          lastFailure = failure.message
           // only what the server proved it sent shows that the connection was good
           const proven = (session?.authenticated ?? 0) - (session === before ? seen : 0)
           if (proven > 0 && failure._tag !== "BindingError") {
@@ -603,7 +611,8 @@ const SALT_LIFE = 600
 
 const toEffect = (
   outcome: Calls.Outcome,
-  connected: boolean
+  connected: boolean,
+  lastFailure: string
 ): Effect.Effect<Uint8Array, ServerError | TransportError> => {
   switch (outcome._tag) {
     case "Success":
@@ -623,7 +632,10 @@ const toEffect = (
       return Effect.fail(
         connected
           ? new TransportError({ reason: "timeout", detail: "the server did not answer in time" })
-          : new TransportError({ reason: "unreachable", detail: "no connection to the server in time" })
+          : new TransportError({
+            reason: "unreachable",
+            detail: `no connection to the server in time${lastFailure === "" ? "" : ` (${lastFailure})`}`
+          })
       )
   }
 }
