@@ -8,10 +8,13 @@ import * as TestServer from "@effect-mtproto/test-server/TestServer"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Binding from "../src/internal/binding.ts"
+import * as SessionStore from "../src/SessionStore.ts"
+import * as SessionString from "../src/SessionString.ts"
 import { fromHex, toHex } from "./utils/bytes.ts"
 import { withCrypto } from "./utils/check.ts"
 import { logIn, makeClient } from "./utils/live.ts"
@@ -231,6 +234,55 @@ describe("MtprotoTransport with forward secrecy", () => {
       const error = yield* Effect.flip(client.transport.invoke(Api.help.getConfig()))
       assert.deepInclude(error, { _tag: "TransportError", reason: "handshake" })
       assert.strictEqual(yield* server.callCount(Api.help.getConfig), 0)
+    })
+  )
+
+  /** A store with a permanent key that is old, and that the server does not know. */
+  const stale = (userId?: bigint) =>
+    Layer.effectDiscard(Effect.gen(function*() {
+      const store = yield* SessionStore.SessionStore
+      yield* store.setAuthKey(2, {
+        key: Redacted.make(permanentBytes),
+        createdAt: 0,
+        timeOffset: 0,
+        salts: []
+      })
+      yield* store.setAccount(userId === undefined ? { dc: 2 } : { dc: 2, userId })
+    })).pipe(Layer.provideMerge(SessionStore.layerMemory))
+
+  live(
+    "a permanent key that the server proves not to know ends a login, and is kept",
+    Effect.gen(function*() {
+      const client = yield* makeClient({ forwardSecrecy: true }, stale(1n))
+      const error = yield* Effect.flip(client.transport.invoke(Api.help.getConfig()))
+      assert.deepInclude(error, { _tag: "TransportError", reason: "unauthorized" })
+      assert.deepStrictEqual(Redacted.value((yield* client.store.authKey(2))!.key), permanentBytes)
+    })
+  )
+
+  live(
+    "and without a login another one is agreed on",
+    Effect.gen(function*() {
+      const client = yield* makeClient({ forwardSecrecy: true }, stale())
+      assert.strictEqual((yield* client.transport.invoke(Api.help.getConfig())).thisDc, 2)
+      assert.notDeepEqual(Redacted.value((yield* client.store.authKey(2))!.key), permanentBytes)
+    })
+  )
+
+  live(
+    "an old permanent key that the server does know survives any refusal of temporary ones",
+    Effect.gen(function*() {
+      const server = yield* TestServer.TestServer
+      yield* server.createAccount({ phone: PHONE, firstName: "Ann" })
+      const [string, user] = yield* Effect.scoped(Effect.gen(function*() {
+        const client = yield* makeClient()
+        const user = yield* logIn(client, PHONE)
+        return [yield* client.run(SessionString.save()), user] as const
+      }))
+      yield* server.faults.failNext(BIND, { code: 400, type: "ENCRYPTED_MESSAGE_INVALID", times: 2 })
+      const client = yield* makeClient({ forwardSecrecy: true }, SessionString.layer(string))
+      assert.strictEqual((yield* client.transport.invoke(getUsers))[0]!.id, user.id)
+      assert.strictEqual(yield* server.callCount(BIND), 3)
     })
   )
 })
