@@ -35,7 +35,7 @@ import * as ChatState from "../protocol/ChatState.ts"
 import type * as Events from "../protocol/Events.ts"
 import * as Machine from "../protocol/Machine.ts"
 import type { Act } from "../protocol/Output.ts"
-import { type SecretChatError, StoreError } from "../SecretChatError.ts"
+import { type SecretChatError, StoreError, TransportError } from "../SecretChatError.ts"
 import { type Driver, type OutboxRow, SecretChatStore } from "../SecretChatStore.ts"
 import type { SendPolicy } from "../SendPolicy.ts"
 import * as Keys from "./keys.ts"
@@ -205,17 +205,43 @@ export const engineOf = (perform: Perform): Effect.Effect<Engine, never, Service
       }
       engines.set(store, engine)
       return Effect.flatMap(Effect.context<Services>(), (context) => {
-        const close = Effect.suspend(() =>
-          Effect.forEach(
-            [...engine.actors.values()].filter((actor) => actor.lazy.length > 0),
-            (actor) => runBatch(engine, actor, perform),
-            { discard: true }
-          )
+        const close = Effect.andThen(
+          Effect.suspend(() =>
+            Effect.forEach(
+              [...engine.actors.values()].filter((actor) => actor.lazy.length > 0),
+              (actor) => runBatch(engine, actor, perform),
+              { discard: true }
+            )
+          ),
+          Effect.sync(() => {
+            for (const actor of engine.actors.values()) dismiss(actor)
+          })
         )
         return Effect.as(Scope.addFinalizer(store.scope, Effect.provideContext(close, context)), engine)
       })
     })
   )
+
+/** Nobody works for those who wait any more; what is stored is taken up by the next run of the program. */
+const dismiss = (actor: Actor): void => {
+  const error = new TransportError({ reason: "closed", detail: "The store of the secret chats was closed" })
+  for (const { outcome } of actor.waiters.values()) Deferred.doneUnsafe(outcome, Exit.fail(error))
+  actor.waiters.clear()
+  for (const observer of actor.observers) observer.onTrouble(error)
+  // The fiber that would have taken them may have been ended before it began.
+  actor.draining = false
+  fail([...actor.queue.splice(0), ...actor.lazy.splice(0)])
+}
+
+/** Messages that another program has sent, or given up: what became of them is in the history. */
+const leave = (actor: Actor): void => {
+  for (const [index, { outcome }] of actor.waiters) {
+    if (actor.unsent.has(index)) continue
+    actor.waiters.delete(index)
+    const detail = "Another program that uses the store has taken over the message"
+    Deferred.doneUnsafe(outcome, Exit.fail(new TransportError({ reason: "uncertain", detail })))
+  }
+}
 
 /**
  * Starts a fiber in the scope of the store, with the services of the caller but not as a part of its trace. While the
@@ -353,6 +379,10 @@ export const read = (
     )
   })
 
+/** 0 if the chat is not stored. */
+const storedVersion = (store: Driver, chatId: number): Effect.Effect<number, StoreError> =>
+  Effect.map(store.list({ after: chatId - 1, limit: 1 }), ([row]) => row?.chatId === chatId ? row.version : 0)
+
 /** @internal */
 export const readEntry = (row: OutboxRow): Effect.Effect<OutboxEntry, StoreError> => {
   const record = ChatState.decodeRecord(row.record)
@@ -397,7 +427,7 @@ const takeJobs = (actor: Actor): ReadonlyArray<Job> => {
 const runBatch = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect<void, never, Services> =>
   Effect.suspend(() => {
     const jobs = takeJobs(actor)
-    return Effect.catchCause(transact(engine, actor, perform, jobs, 0), (cause) => {
+    const run = Effect.catchCause(transact(engine, actor, perform, jobs, 0), (cause) => {
       // The store may hold either state now.
       actor.loaded = undefined
       const failed = Cause.findErrorOption(cause)
@@ -424,6 +454,8 @@ const runBatch = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect
         }
       })
     })
+    // Who waits is answered even if the store is closed in the middle of it.
+    return Effect.onInterrupt(run, () => Effect.sync(() => fail(jobs)))
   })
 
 const transact = (
@@ -442,6 +474,7 @@ const transact = (
       const found = yield* read(engine.store, chatId)
       if (Option.isSome(found)) {
         yield* loadUnsent(engine, actor)
+        leave(actor)
         actor.loaded = found.value
       }
     }
@@ -483,13 +516,18 @@ const transact = (
       }
       actor.loaded = work.forgotten ? undefined : { version: committed.success.version, state: work.state }
       eventsStored = committed.success.events.length > 0
+    } else if (work.isDoubtful && !fresh && (yield* storedVersion(engine.store, chatId)) !== before!.version) {
+      // Nothing to commit, so nothing to conflict: somebody else has advanced the chat unnoticed.
+      actor.loaded = undefined
+      return yield* transact(engine, actor, perform, jobs, conflicts + 1)
     }
     afterCommit(engine, actor, work)
     jobs.forEach((job, i) => {
       const result = results[i]!
       job.done(Result.isSuccess(result) ? Exit.succeed(result.success) : Exit.fail(result.failure))
     })
-    if (eventsStored) { for (const subscriber of engine.subscribers) subscriber.onStored() }
+    // What is read anew may have events that nobody has heard of: of a commit whose answer was lost, or of another process.
+    if (eventsStored || fresh) { for (const subscriber of engine.subscribers) subscriber.onStored() }
     for (const observer of actor.observers) observer.onState(work.state)
     for (const job of jobs) if (job.committed !== undefined) yield* job.committed
     if (fresh && actor.unsent.size > 0) yield* act(engine, actor, perform, { _tag: "Flush" })

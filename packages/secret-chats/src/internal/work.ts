@@ -78,6 +78,8 @@ export class Work {
   /** Called after the commit, before anybody hears of it. */
   readonly hooks: Array<() => void> = []
   forgotten = false
+  /** Something that came could not be made use of. If the state is out of date, that may be why. */
+  isDoubtful = false
   readonly crypto: Crypto["Service"]
   private readonly initial: ChatState.ChatState
 
@@ -136,6 +138,7 @@ export class Work {
     const stepped = Machine.step(this.state, input, { now: this.now, entropy })
     if (Result.isFailure(stepped)) return Result.fail(refused(this.state, stepped.failure))
     const savepoint = this.savepoint()
+    if (isUseless(input, stepped.success, this.state)) this.isDoubtful = true
     this.state = stepped.success.state
     try {
       for (const output of stepped.success.outputs) this.take(output, file)
@@ -175,7 +178,10 @@ export class Work {
       fromCreator: this.state.role !== "creator",
       frame: bytes
     })
-    if (Result.isFailure(opened)) return Result.void
+    if (Result.isFailure(opened)) {
+      this.isDoubtful = true
+      return Result.void
+    }
     const { key, payload } = opened.success
     return discard(this.step({ _tag: "Received", payload, key: key.id, ...envelope }))
   }
@@ -391,6 +397,11 @@ export class Work {
 }
 
 const discard = <E>(result: Result.Result<unknown, E>): Result.Result<void, E> => Result.map(result, () => undefined)
+
+/** Whether something from outside has left no trace. What came before, and comes again, never does. */
+const isUseless = (input: Input, { outputs, state }: Machine.Step, before: ChatState.ChatState): boolean =>
+  ["Received", "ReceivedEarly", "ServerChat"].includes(input._tag) && state === before &&
+  outputs.every((output) => output._tag === "Notice" && output.notice !== "duplicate")
 
 const isTyping = (entry: Entry): boolean => entry._tag === "Event" && entry.event._tag === "Typing"
 

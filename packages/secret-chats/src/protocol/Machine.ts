@@ -278,7 +278,8 @@ const refused = (d: Draft, { error, record }: Extract<Input, { _tag: "Refused" }
     case "Stale":
       return d.act({ _tag: "Flush" })
     case "Close":
-      failed()
+      // the peer may have it, in spite of the refusal: what is acknowledged has not failed
+      if (Outbox.get(d.state.outbox, index)?.revision === record.revision) failed()
       return d.close(
         error.type === "ENCRYPTION_DECLINED" ? { _tag: "ByPeer" } : { _tag: "PeerGone" },
         { discard: true, deleteHistory: false }

@@ -1,0 +1,518 @@
+/** One run: a conversation in a bad world, then quiet, then a comparison. */
+import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
+import * as SecretApi from "@effect-mtproto/core/SecretApi"
+import * as TlCodec from "@effect-mtproto/core/TlCodec"
+import * as Frame from "@effect-mtproto/crypto/Frame"
+import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
+import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
+import * as Media from "@effect-mtproto/secret-chats/Media"
+import type * as Events from "@effect-mtproto/secret-chats/protocol/Events"
+import * as Sequence from "@effect-mtproto/secret-chats/protocol/Sequence"
+import type { MessageRow } from "@effect-mtproto/secret-chats/SecretChatStore"
+import * as Effect from "effect/Effect"
+import type { Device } from "./Device.ts"
+import type { Faults } from "./Faults.ts"
+import * as SimulatedCrypto from "./SimulatedCrypto.ts"
+import { World } from "./World.ts"
+
+export interface Report {
+  readonly seed: number
+  readonly messages: number
+  readonly crashes: number
+  readonly dropped: number
+  readonly refused: number
+  readonly restarts: number
+  readonly rekeys: number
+  readonly closed: boolean
+  readonly violations: ReadonlyArray<string>
+  readonly tail: ReadonlyArray<string>
+}
+
+const DAY = 86_400_000
+
+/** Rules that only somebody who has the keys can break, and the message that breaks them. */
+type Forgery = "parity-in" | "parity-out" | "in-seq-negative" | "in-seq-ahead" | "in-seq-fell" | "layer-fell"
+const forgeries: ReadonlyArray<Forgery> = [
+  "parity-in",
+  "parity-out",
+  "in-seq-negative",
+  "in-seq-ahead",
+  "in-seq-fell",
+  "layer-fell"
+]
+
+interface Plan {
+  readonly faults: Faults
+  readonly rounds: number
+  /** Of a round with very many messages. */
+  readonly flood: number
+  readonly end: "open" | "discard" | "both-discard" | "forgery"
+}
+
+const planOf = (world: World): Plan => {
+  const { chance } = world
+  const bad = chance.pick([0.2, 1, 1, 2])
+  const some = (probability: number) => chance.happens(0.25) ? 0 : probability * bad
+  return {
+    faults: {
+      crashAtStore: some(0.02),
+      crashAtCall: some(0.03),
+      storeFails: some(0.02),
+      readFails: some(0.01),
+      drop: some(0.1),
+      twice: some(0.1),
+      late: some(0.1),
+      callLost: some(0.05),
+      answerLost: some(0.08),
+      refuse: some(0.04),
+      internal: some(0.04),
+      duplicate: some(0.3),
+      latency: chance.pick([20, 500, 5_000])
+    },
+    rounds: 8 + chance.below(22),
+    flood: chance.happens(0.06) ? 0.15 : 0,
+    end: chance.pick(["open", "open", "open", "open", "open", "open", "discard", "discard", "both-discard", "forgery"])
+  }
+}
+
+export const simulate = (seed: number, onLine?: (line: string) => void): Report => {
+  const world = new World(seed, onLine)
+  const { alice, bob, chance, server, virtual } = world
+  const plan = planOf(world)
+  try {
+    world.faults = plan.faults
+    alice.start()
+    bob.start()
+    converse(world, plan)
+    const forged = plan.end === "forgery" ? quiet(world) && forge(world) : undefined
+    if (plan.end === "discard" || plan.end === "both-discard") {
+      for (const device of chance.happens(0.5) ? [alice, bob] : [bob, alice]) {
+        device.act("discard", "", (chats, chatId) => chats.discard(chatId, { deleteHistory: chance.happens(0.3) }))
+        virtual.pass(chance.latency(5_000))
+        if (plan.end === "discard" && device.deeds.at(-1)?.what === "discard") break
+      }
+    }
+    if (world.violations.length === 0) {
+      quiet(world)
+      compare(world, forged)
+    }
+  } catch (error) {
+    world.violate(error instanceof Error ? error.stack ?? error.message : String(error))
+  }
+  return {
+    seed,
+    messages: alice.disk.sealed.size + bob.disk.sealed.size,
+    crashes: alice.crashes + bob.crashes,
+    dropped: server.dropped,
+    refused: server.refused,
+    restarts: server.restarts,
+    rekeys: alice.disk.rekeys + bob.disk.rekeys,
+    closed: alice.phase === "Closed",
+    violations: world.violations,
+    tail: world.tail
+  }
+}
+
+// ----- talking
+
+const converse = (world: World, plan: Plan): void => {
+  const { alice, bob, chance, server, virtual } = world
+  for (let i = 0; i < 200 && alice.chats === undefined; i++) virtual.pass(1_000)
+  virtual.fork(
+    Effect.ignore(Effect.suspend(() => alice.chats?.request({ userId: 2n, accessHash: 22n }) ?? Effect.void))
+  )
+  // Most conversations begin when the key is agreed on, some are interrupted before.
+  if (chance.happens(0.9)) {
+    for (let i = 0; i < 2_000 && alice.phase !== "Ready"; i++) {
+      virtual.pass(1_000)
+      if (alice.phase === "none" && i % 50 === 49) {
+        virtual.fork(Effect.ignore(Effect.suspend(() =>
+          alice.phase === "none" && alice.chats !== undefined
+            ? alice.chats.request({ userId: 2n, accessHash: 22n })
+            : Effect.void
+        )))
+      }
+      agree(bob)
+      if (alice.phase === "Closed") return
+    }
+  } else virtual.pass(chance.below(3_000))
+  for (let round = 0; round < plan.rounds; round++) {
+    const device = chance.pick([alice, bob])
+    agree(bob)
+    if (chance.happens(plan.flood)) flood(world)
+    else deed(world, device, round)
+    if (chance.happens(0.05)) device.crash(undefined, "somewhere")
+    if (chance.happens(0.05)) device.stop()
+    if (chance.happens(0.03)) server.restart()
+    if (chance.happens(0.08)) virtual.jump(chance.pick([HOUR, DAY, 8 * DAY]))
+    virtual.pass(chance.latency(chance.pick([10, 1_000, 60_000])))
+    if (world.violations.length > 0) return
+  }
+}
+
+const HOUR = 3_600_000
+
+/** Whoever has not answered a request does. */
+const agree = (device: Device): void => {
+  if (device.phase !== "Requested" || !device.world.chance.happens(0.2)) return
+  device.act("accept", "", (chats, chatId) => chats.accept(chatId))
+}
+
+const say = (device: Device, text: string): void => {
+  device.act("text", text, (chats, chatId) => chats.sendText(chatId, text))
+}
+
+/** So many messages that both keys are used up. */
+const flood = (world: World): void => {
+  for (const device of world.devices) for (let i = 0; i < 60; i++) say(device, `${device.name} flood ${world.serial++}`)
+}
+
+/** Random ids of messages that a device has in its history. */
+const remembered = (device: Device): ReadonlyArray<MessageRow> =>
+  device.disk.chatId === undefined
+    ? []
+    : Effect.runSync(device.disk.driver.messages({ chatId: device.disk.chatId, limit: 1000 }))
+
+const deed = (world: World, device: Device, round: number): void => {
+  const { chance } = world
+  const name = `${device.name} ${round}`
+  const someIds = () => {
+    const rows = remembered(device)
+    return rows.length === 0 ? [] : Array.from({ length: 1 + chance.below(2) }, () => chance.pick(rows).randomId)
+  }
+  switch (chance.below(18)) {
+    case 0: {
+      const randomIds = someIds()
+      if (randomIds.length === 0) return
+      const deed = device.act("delete", "", (chats, chatId) => chats.deleteMessages(chatId, randomIds))
+      if (deed !== undefined) deleted(device, deed, randomIds)
+      return
+    }
+    case 1:
+      if (chance.happens(0.3)) device.act("flush", "", (chats, chatId) => chats.flushHistory(chatId))
+      return
+    case 2:
+      device.act("ttl", "", (chats, chatId) => chats.setTtl(chatId, chance.pick([0, 0, 2, 30, 3600])))
+      return
+    case 3: {
+      const ids = someIds()
+      device.act("read", "", (chats, chatId) => chats.readMessages(chatId, ids))
+      return
+    }
+    case 4: {
+      const date = Math.floor(world.virtual.now / 1000) - chance.below(10)
+      device.act("mark", "", (chats, chatId) => chats.markRead(chatId, date))
+      return
+    }
+    case 5: {
+      const ids = someIds()
+      device.act("screenshot", "", (chats, chatId) => chats.screenshotTaken(chatId, ids))
+      return
+    }
+    case 6:
+      device.act("noop", "", (chats, chatId) => chats.noop(chatId))
+      return
+    case 7:
+      device.act("layer", "", (chats, chatId) => chats.notifyLayer(chatId))
+      return
+    case 8:
+      device.act("typing", "", (chats, chatId) => chats.setTyping(chatId))
+      return
+    case 9:
+      return say(device, `${name} ${"long text ".repeat(450 + chance.below(900))}`)
+    case 10:
+      return device.otherProgram(`${name} elsewhere`)
+    case 11: {
+      const bytes = new Uint8Array(1 + chance.below(3_000)).fill(round)
+      device.act("file", "", (chats, chatId) =>
+        chats.sendFile(
+          chatId,
+          Media.message(Media.document({ fileName: "a.bin", mimeType: "application/x" }), { text: `${name} file` }),
+          FileSource.fromBytes(bytes)
+        ))
+      return
+    }
+    case 12:
+      device.act(
+        "text",
+        `${name} brief`,
+        (chats, chatId) => chats.send(chatId, { ...DecryptedMessage.message(`${name} brief`), ttl: 5 })
+      )
+      return
+    default:
+      for (let i = chance.below(4); i >= 0; i--) say(device, `${name} text ${i}`)
+  }
+}
+
+/** Ids that were asked to be deleted, by deed. */
+const deletions = new WeakMap<
+  World,
+  Array<{ readonly deed: { readonly outcome: string }; readonly ids: ReadonlyArray<bigint> }>
+>()
+
+const deleted = (device: Device, deed: { readonly outcome: string }, ids: ReadonlyArray<bigint>): void => {
+  const list = deletions.get(device.world) ?? []
+  deletions.set(device.world, [...list, { deed, ids }])
+}
+
+// ----- quiet
+
+const isSettled = (world: World): boolean => {
+  const { alice, bob, server } = world
+  if (!server.isQuiet) return false
+  const heads = [alice.disk.head, bob.disk.head] as const
+  for (const device of world.devices) if (device.journal.size !== device.disk.lastEvent) return false
+  if (heads.some((head) => head?.phase._tag === "Closed")) {
+    return heads.every((head) => head === undefined || (head.phase._tag === "Closed" && head.phase.discard !== true))
+  }
+  if (heads.every((head) => head === undefined)) return true
+  const [a, b] = heads
+  if (a?.keys === undefined || b?.keys === undefined) return false
+  return [a, b].every(({ keys }) => keys!.previous === undefined && keys!.exchange._tag === "Idle") &&
+    a.sequence.myIn === b.sequence.myOut && b.sequence.myIn === a.sequence.myOut &&
+    b.sequence.myOut - b.sequence.hisIn <= 2 && a.sequence.myOut - a.sequence.hisIn <= 2 &&
+    alice.disk.pending.size === 0 && bob.disk.pending.size === 0
+}
+
+/** Nothing goes wrong any more; both sides say something now and then until all is settled. */
+const quiet = (world: World): boolean => {
+  world.heal()
+  world.trace("quiet")
+  for (let i = 0; i < 60; i++) {
+    world.virtual.pass(i < 8 ? 20_000 : 400_000)
+    if (i > 1 && isSettled(world)) return true
+    for (const device of world.devices) {
+      if (device.phase === "Requested") device.act("accept", "", (chats, chatId) => chats.accept(chatId))
+      if (device.phase === "Ready") device.act("noop", "", (chats, chatId) => chats.noop(chatId))
+    }
+    world.virtual.pass(2_000)
+  }
+  const show = (device: Device) => {
+    const { head, pending } = device.disk
+    return `${device.name}: ${JSON.stringify(head?.phase)} ${JSON.stringify(head?.sequence)} ${
+      JSON.stringify([...pending])
+    } ${head?.keys?.exchange._tag} previous: ${
+      head?.keys?.previous !== undefined
+    } events ${device.journal.size}/${device.disk.lastEvent}`
+  }
+  world.violate(`does not settle: ${show(world.alice)}; ${show(world.bob)}`)
+  return false
+}
+
+// ----- somebody who has the keys
+
+const encodeLayer = TlCodec.encode(SecretApi.DecryptedMessageLayer)
+
+/** A message that breaks a rule, from whoever has the keys of the sender; the rule that it breaks. */
+const forge = (world: World): { readonly victim: Device; readonly rule: string } | undefined => {
+  const { chance } = world
+  if (world.devices.some((device) => device.phase !== "Ready")) return undefined
+  const victim = chance.pick(world.devices)
+  const sender = world.other(victim)
+  const state = sender.disk.state()!
+  const { hisIn } = victim.disk.head!.sequence
+  const kind = chance.pick(forgeries.filter((name) => name !== "in-seq-fell" || hisIn > 0))
+  const numbers = Sequence.toWire(state.role, {
+    inIndex: kind === "in-seq-ahead"
+      ? state.sequence.myIn + 1 + chance.below(5)
+      : kind === "in-seq-fell"
+      ? hisIn - 1
+      : hisIn,
+    outIndex: state.sequence.myOut
+  })
+  const payload = encodeLayer({
+    _tag: "decryptedMessageLayer",
+    randomBytes: new Uint8Array(31),
+    layer: kind === "layer-fell" ? victim.disk.head!.sequence.inOrderLayer - 1 : 144,
+    inSeqNo: kind === "in-seq-negative" ? -1 : kind === "parity-in" ? numbers.inSeqNo ^ 1 : numbers.inSeqNo,
+    outSeqNo: kind === "parity-out" ? numbers.outSeqNo ^ 1 : numbers.outSeqNo,
+    message: {
+      _tag: "decryptedMessageService",
+      randomId: 5n,
+      action: { _tag: "decryptedMessageActionNoop" }
+    }
+  })
+  const bytes = Frame.seal(SimulatedCrypto.crypto, {
+    key: SharedKey.make(SimulatedCrypto.crypto, state.keys!.current.bytes),
+    fromCreator: state.role === "creator",
+    payload
+  })
+  world.trace(`forged for ${victim.name}: ${kind}`)
+  world.server.inject(victim.userId, {
+    _tag: "updateNewEncryptedMessage",
+    message: {
+      _tag: "encryptedMessageService",
+      randomId: 5n,
+      chatId: state.chatId,
+      date: Math.floor(world.virtual.now / 1000),
+      bytes
+    },
+    qts: 1_000_000
+  })
+  return { victim, rule: kind.startsWith("parity") ? "parity" : kind }
+}
+
+// ----- comparing
+
+const of = <Tag extends Events.Event["_tag"]>(device: Device, tag: Tag) =>
+  device.disk.events.filter((e): e is Extract<Events.Event, { readonly _tag: Tag }> => e._tag === tag)
+
+const compare = (
+  world: World,
+  forged: { readonly victim: Device; readonly rule: string } | false | undefined
+): void => {
+  const { alice, bob } = world
+  const require = (holds: boolean, problem: () => string) => {
+    if (!holds) world.violate(problem())
+  }
+  const closed = alice.phase === "Closed" || bob.phase === "Closed"
+  for (const device of world.devices) {
+    // what is on the disk can be read again
+    device.disk.state()
+    const closes = of(device, "ChatClosed")
+    require(
+      closes.length === (device.phase === "Closed" ? 1 : 0),
+      () => `${device.name} was closed ${closes.length} times`
+    )
+  }
+  if (closed) reasons(world, forged)
+  else if (forged !== undefined && forged !== false) world.violate(`a forgery was taken: ${forged.rule}`)
+  for (const from of world.devices) transcript(from, world.other(from), closed)
+  if (closed || alice.phase !== "Ready") return
+
+  const [a, b] = [alice.disk.state()!, bob.disk.state()!]
+  require(Buffer.compare(a.keys!.current.bytes, b.keys!.current.bytes) === 0, () => "the keys differ")
+  require(a.keys!.current.fingerprint === b.keys!.current.fingerprint, () => "the fingerprints differ")
+  require(Buffer.compare(a.keyHash!, b.keyHash!) === 0, () => "the key pictures differ")
+  for (const device of world.devices) {
+    const first = of(device, "ChatReady")
+    require(
+      first.length === 1 && Buffer.compare(first[0]!.keyHash, a.keyHash!) === 0,
+      () => "not the first key picture"
+    )
+  }
+  histories(world)
+}
+
+const reasons = (
+  world: World,
+  forged: { readonly victim: Device; readonly rule: string } | false | undefined
+): void => {
+  const { alice, bob } = world
+  const reason = (device: Device) => device.disk.state()?.phase
+  const [a, b] = [reason(alice), reason(bob)]
+  const tags = [a, b].map((phase) => phase?._tag === "Closed" ? phase.reason._tag : "none")
+  if (forged !== undefined && forged !== false) {
+    const phase = reason(forged.victim)
+    const rule = phase?._tag === "Closed" && phase.reason._tag === "Violation" ? phase.reason.rule : undefined
+    if (rule !== forged.rule) world.violate(`${forged.rule} was answered with ${JSON.stringify(phase)}`)
+    const other = tags[world.devices.indexOf(world.other(forged.victim))]
+    if (other !== "ByPeer") world.violate(`the other side of a violation closed with ${other}`)
+    return
+  }
+  const discards = world.devices.map((device) => device.deeds.some((deed) => deed.what === "discard"))
+  for (const [i, tag] of tags.entries()) {
+    const mine = discards[i]!
+    const allowed = mine
+      ? ["ByMe", "ByPeer", "Declined", "Withdrawn", "none"]
+      : ["ByPeer", "Declined", "Withdrawn", "none", "ByMe"]
+    // a first exchange that the server does not let happen ends the chat without anybody's wish
+    const refused = tags.includes("Refused") && ["Refused", "Declined", "Withdrawn", "ByPeer", "none"].includes(tag)
+    if (!refused && (!allowed.includes(tag) || (tag === "ByMe" && !mine))) {
+      world.violate(`closed with ${tags.join(" and ")}, ${discards.join(" and ")} discarded`)
+    }
+  }
+}
+
+/**
+ * Whether the server has refused a message for good. An internal error, a failed chain and the end of a chat leave it open
+ * whether a call before, that had no answer, or another program's, has brought the message through.
+ */
+const isRefusal = ({ error }: Extract<Events.Event, { readonly _tag: "MessageFailed" }>): boolean =>
+  error.type === "DATA_INVALID" || error.type === "FLOOD_WAIT_300"
+
+/** What `from` has said is what `to` has heard, once and in order. */
+const transcript = (from: Device, to: Device, closed: boolean): void => {
+  const { world } = from
+  const require = (holds: boolean, problem: () => string) => {
+    if (!holds) world.violate(`${from.name} to ${to.name}: ${problem()}`)
+  }
+  const heard = of(to, "NewMessage")
+  const byIndex = new Map(heard.map((event) => [event.index, event]))
+  require(byIndex.size === heard.length, () => "a number was shown twice")
+  require(heard.every((event, i) => i === 0 || heard[i - 1]!.index < event.index), () => "out of order")
+  require(new Set(heard.map((event) => event.randomId)).size === heard.length, () => "a message was shown twice")
+  const delivered = of(from, "MessageDelivered").map((event) => event.index)
+  const deliveredSet = new Set(delivered)
+  require(deliveredSet.size === delivered.length, () => "a delivery was told twice")
+  const failed = new Set(of(from, "MessageFailed").map((event) => event.index))
+  const refused = new Set(of(from, "MessageFailed").flatMap((event) => isRefusal(event) ? [event.index] : []))
+  const sent = new Set(of(from, "MessageSent").map((event) => event.index))
+  const reached = to.disk.head?.sequence.myIn ?? 0
+  for (const [index, versions] of from.disk.sealed) {
+    const { kind, randomId } = versions[0]!.record
+    const shown = byIndex.get(index)
+    const replaced = versions.length > 1
+    require(versions.length <= 2, () => `${index} was replaced twice`)
+    if (kind !== "message") {
+      require(shown === undefined, () => `${index} is no message`)
+      continue
+    }
+    const said = from.disk.texts.get(index)
+    require(said !== undefined, () => `${index} is not in the history`)
+    if (shown !== undefined) {
+      require(shown.message.message === said?.text && shown.randomId === randomId, () => `${index} is another message`)
+      require(!refused.has(index), () => `${index} was refused and arrived`)
+    } else if (!replaced && (index < reached || !closed)) {
+      require(false, () => `${index} is lost: ${said?.text.slice(0, 30)}`)
+    }
+    if (!replaced && !closed) {
+      require(!failed.has(index), () => `${index} failed and stayed`)
+      if (index < from.disk.head!.sequence.hisIn) {
+        require(deliveredSet.has(index), () => `the delivery of ${index} was not told`)
+      }
+    }
+    if (refused.has(index)) require(!deliveredSet.has(index), () => `${index} failed and was delivered`)
+  }
+  // what the user was told about each text
+  const texts = new Map([...from.disk.texts].map(([index, { randomId }]) => [randomId, index]))
+  for (const deed of from.deeds) {
+    if (deed.what !== "text") continue
+    if (deed.outcome === "open" && !closed && from.crashes === 0) require(false, () => `no answer to ${deed.text}`)
+    if (deed.outcome !== "done") continue
+    for (const randomId of deed.randomIds) {
+      const index = texts.get(randomId)
+      require(index !== undefined, () => `sent and not stored: ${deed.text}`)
+      if (index === undefined) continue
+      require(!refused.has(index), () => `${index} was reported as sent and failed`)
+      if (!closed) {
+        require(
+          sent.has(index) || deliveredSet.has(index) || from.disk.sealed.get(index)!.length > 1,
+          () => `${index} was never sent`
+        )
+      }
+    }
+  }
+}
+
+/** The stored histories agree about every message that no deletion was about to meet on its way. */
+const histories = (world: World): void => {
+  const { alice, bob } = world
+  if (world.devices.some((device) => of(device, "HistoryFlushed").length > 0)) return
+  const uncertain = new Set(
+    (deletions.get(world) ?? []).flatMap(({ deed, ids }) => deed.outcome === "done" ? [] : ids)
+  )
+  for (const [from, to] of [[alice, bob], [bob, alice]] as const) {
+    const timed = new Set([...from.disk.texts.values()].flatMap((text) => text.ttl > 0 ? [text.randomId] : []))
+    const open = new Set(
+      of(from, "MessageFailed").flatMap((event) => isRefusal(event) ? [] : [event.randomId])
+    )
+    const counts = ({ randomId }: MessageRow) => ![uncertain, timed, open].some((ids) => ids.has(randomId))
+    const mine = remembered(from).filter((row) => row.outgoing && row.state !== "failed" && counts(row))
+    const theirs = remembered(to).filter((row) => !row.outgoing && counts(row))
+    const list = (rows: ReadonlyArray<MessageRow>) => rows.map((row) => row.index).toSorted((x, y) => x - y).join(" ")
+    if (list(mine) !== list(theirs)) {
+      world.violate(`histories differ: ${from.name} has ${list(mine)}, ${to.name} has ${list(theirs)}`)
+    }
+  }
+}
