@@ -61,6 +61,8 @@ export class Disk {
   chatId: number | undefined
   version = 0
   rekeys = 0
+  /** How often messages were sent again for the peer. */
+  answers = 0
   private readonly violate: (problem: string) => void
 
   constructor(violate: (problem: string) => void) {
@@ -127,6 +129,9 @@ export class Disk {
           this.sealed.set(record.index, [...versions, { record, data }])
           break
         }
+        case "MarkUnsent":
+          this.answers++
+          break
         case "PutPending":
           require(!this.pending.has(change.index), `message ${change.index} waits twice`)
           this.pending.add(change.index)

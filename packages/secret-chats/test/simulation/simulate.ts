@@ -474,6 +474,8 @@ const transcript = (from: Device, to: Device, closed: boolean): void => {
     }
     if (refused.has(index)) require(!deliveredSet.has(index), () => `${index} failed and was delivered`)
   }
+  const requests = of(to, "MessagesMissing").length
+  require(from.disk.answers <= requests, () => `${requests} requests were answered ${from.disk.answers} times`)
   // what the user was told about each text
   const texts = new Map([...from.disk.texts].map(([index, { randomId }]) => [randomId, index]))
   for (const deed of from.deeds) {
