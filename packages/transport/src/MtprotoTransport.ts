@@ -41,9 +41,8 @@ import * as Bytes from "./internal/bytes.ts"
 import * as Datacenters from "./internal/datacenters.ts"
 import * as DcClient from "./internal/dcClient.ts"
 import * as Gzip from "./internal/gzip.ts"
-import * as Methods from "./internal/methods.ts"
 import * as Service from "./internal/service.ts"
-import * as UpdatesDriver from "./internal/updatesDriver.ts"
+import * as Methods from "./Methods.ts"
 import type * as Proxy from "./Proxy.ts"
 import * as ServerKeys from "./ServerKeys.ts"
 import * as Session from "./Session.ts"
@@ -51,6 +50,7 @@ import type { Account, SessionStoreError } from "./SessionStore.ts"
 import { SessionStore } from "./SessionStore.ts"
 import { Transport, TransportError } from "./Transport.ts"
 import type { InvokeOptions, TransportUpdate } from "./Transport.ts"
+import * as UpdatesDriver from "./UpdatesDriver.ts"
 
 /**
  * What the server is told about this program. Users see it in the list of their
@@ -166,7 +166,6 @@ const device: Device = {
 }
 
 const DAY = 86_400_000
-const DUPLICATED = "AUTH_KEY_DUPLICATED"
 const duplicated = new TransportError({
   reason: "duplicated",
   detail: "two programs used the session at the same time, so Telegram has ended it: log in again"
@@ -178,14 +177,6 @@ const TEST_DC = 10_000
 const MAX_MIGRATIONS = 3
 const MIGRATION = /^(?:PHONE|NETWORK|USER)_MIGRATE_(\d+)$/
 const KEPT_ELSEWHERE = /^(?:FILE|STATS)_MIGRATE_(\d+)$/
-const LOGGED_OUT = new Set([
-  "AUTH_KEY_UNREGISTERED",
-  "AUTH_KEY_INVALID",
-  "SESSION_REVOKED",
-  "SESSION_EXPIRED",
-  "USER_DEACTIVATED",
-  "USER_DEACTIVATED_BAN"
-])
 
 /**
  * Makes the client. Its fibers live in the scope.
@@ -340,11 +331,11 @@ export const make: (
               (problem) => Effect.fail(problem.reason === "configuration" ? error : problem)
             )
           }
-          if (error.text === DUPLICATED) {
+          if (error.text === Methods.DUPLICATED) {
             updates?.fail(duplicated)
             return Effect.fail(duplicated)
           }
-          if (userId !== undefined && LOGGED_OUT.has(error.text)) {
+          if (userId !== undefined && Methods.isLoggedOut(error.text)) {
             updates?.fail(
               new TransportError({ reason: "unauthorized", detail: `the login has ended on the server: ${error.text}` })
             )

@@ -91,6 +91,14 @@ export * as Files from "./Files.ts"
 export * as Login from "./Login.ts"
 
 /**
+ * What is known about methods and results of the API and cannot be read from its
+ * schema: for whoever puts another client behind `Transport`.
+ *
+ * @since 1.0.0
+ */
+export * as Methods from "./Methods.ts"
+
+/**
  * The native MTProto client as a `Transport`.
  *
  * ```ts
@@ -305,6 +313,20 @@ export * as TransportTest from "./TransportTest.ts"
  * @since 1.0.0
  */
 export * as Updates from "./Updates.ts"
+
+/**
+ * Does what the `Updates` state machine asks for: asks the server, writes the
+ * state, and hands updates to the consumer. For whoever puts another client
+ * behind `Transport`.
+ *
+ * - The state is written after the consumer's confirmations, many of them at once,
+ *   200 ms apart at least. A crash before that brings updates again.
+ * - The server is told what it may forget (`messages.receivedQueue`) after that is
+ *   written, half a second later.
+ *
+ * @since 1.0.0
+ */
+export * as UpdatesDriver from "./UpdatesDriver.ts"
 
 /**
  * WebSockets in place of TCP, for browsers and for networks that let nothing else

@@ -4,10 +4,10 @@ import * as Schema from "effect/Schema"
 import * as Zlib from "node:zlib"
 import * as Gzip from "../src/internal/gzip.ts"
 import * as MessageIds from "../src/internal/messageIds.ts"
-import * as Methods from "../src/internal/methods.ts"
 import * as Packing from "../src/internal/packing.ts"
 import * as ReceivedIds from "../src/internal/receivedIds.ts"
 import * as Salts from "../src/internal/salts.ts"
+import * as Methods from "../src/Methods.ts"
 
 const int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 

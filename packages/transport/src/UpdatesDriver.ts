@@ -1,6 +1,14 @@
 /**
  * Does what the `Updates` state machine asks for: asks the server, writes the
- * state, and hands updates to the consumer.
+ * state, and hands updates to the consumer. For whoever puts another client
+ * behind `Transport`.
+ *
+ * - The state is written after the consumer's confirmations, many of them at once,
+ *   200 ms apart at least. A crash before that brings updates again.
+ * - The server is told what it may forget (`messages.receivedQueue`) after that is
+ *   written, half a second later.
+ *
+ * @since 1.0.0
  */
 import * as Api from "@effect-mtproto/core/Api"
 import { isTlError } from "@effect-mtproto/core/TlError"
@@ -11,12 +19,17 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { SessionStore } from "../SessionStore.ts"
-import type { TransportError, TransportUpdate } from "../Transport.ts"
-import * as Updates from "../Updates.ts"
-import * as Alarm from "./alarm.ts"
+import * as Alarm from "./internal/alarm.ts"
+import type { SessionStoreError } from "./SessionStore.ts"
+import type { TransportError, TransportUpdate } from "./Transport.ts"
+import * as Updates from "./Updates.ts"
 
+/**
+ * @since 1.0.0
+ * @category models
+ */
 export interface UpdatesDriver {
+  /** Has one consumer. */
   readonly stream: Stream.Stream<TransportUpdate, TransportError>
   /** The account is logged in: from the stored state, or from the server's. */
   readonly start: (stored: Updates.State | undefined) => void
@@ -29,12 +42,28 @@ export interface UpdatesDriver {
   readonly onResult: (updates: Api.Updates) => void
   readonly onReconnect: () => void
   readonly onSessionCreated: () => void
+  /**
+   * How far the server may forget what it keeps for this device: as far as it is confirmed and written.
+   * `undefined` while that is not known.
+   */
+  readonly forgettable: () => number | undefined
 }
 
+/**
+ * Any error of a call; `type` is the server's word for it.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export type CallError = { readonly _tag: string; readonly type?: string; readonly message: string }
 
+/**
+ * @since 1.0.0
+ * @category models
+ */
 export interface Settings {
-  readonly store: SessionStore["Service"]
+  readonly store: { readonly setUpdateState: (state: Updates.State) => Effect.Effect<void, SessionStoreError> }
+  /** Milliseconds of a clock that does not jump. */
   readonly now: () => number
   readonly getState: Effect.Effect<Api.updates.State, CallError>
   readonly getDifference: (state: Updates.State) => Effect.Effect<Api.updates.Difference, CallError>
@@ -47,6 +76,10 @@ const ACK_DELAY = "500 millis"
 /** How long confirmations are gathered after a write, so that a stream of updates is not a stream of commits. */
 const SAVE_DELAY = "200 millis"
 
+/**
+ * @since 1.0.0
+ * @category constructors
+ */
 export const make: (settings: Settings) => Effect.Effect<UpdatesDriver, never, Scope.Scope> = Effect.fnUntraced(
   function*(settings) {
     const { now, store } = settings
@@ -205,7 +238,8 @@ export const make: (settings: Settings) => Effect.Effect<UpdatesDriver, never, S
       },
       onResult: (updates) => act(() => machine.onUpdates(now(), updates)),
       onReconnect: () => act(() => machine.onReconnect(now())),
-      onSessionCreated: () => act(() => machine.onSessionCreated(now()))
+      onSessionCreated: () => act(() => machine.onSessionCreated(now())),
+      forgettable: () => machine.state === undefined ? undefined : Math.max(acknowledged, saved?.qts ?? 0)
     }
   }
 )
