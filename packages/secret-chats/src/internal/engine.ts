@@ -236,7 +236,8 @@ const dismiss = (actor: Actor): void => {
 /** Messages that another program has sent, or given up: what became of them is in the history. */
 const leave = (actor: Actor): void => {
   for (const [index, { outcome }] of actor.waiters) {
-    if (actor.unsent.has(index)) continue
+    // What has another content by now is a deletion; that it is taken says nothing of the message.
+    if (actor.unsent.get(index)?.record.revision === 0) continue
     actor.waiters.delete(index)
     const detail = "Another program that uses the store has taken over the message"
     Deferred.doneUnsafe(outcome, Exit.fail(new TransportError({ reason: "uncertain", detail })))

@@ -149,6 +149,35 @@ describe("found by the simulation", () => {
       assert.deepStrictEqual(messagesOf(bob), ["one", "two"])
     }))
 
+  it.effect("a message that another program has given up is not reported as sent when its deletion is", () =>
+    Effect.gen(function*() {
+      const { alice, bob, chatId, relay } = yield* pair()
+      const hold = Deferred.makeUnsafe<void>()
+      const lost = { transport: "timeout" } as const
+      relay.fail(
+        "messages.sendEncrypted",
+        { after: hold, code: 500, type: "INTERNAL" },
+        // what the other program hears of "one", and of "two" behind it
+        { code: 400, type: "DATA_INVALID" },
+        { code: 400, type: "MSG_WAIT_FAILED" },
+        lost,
+        lost
+      )
+      const sending = yield* Effect.forkChild(Effect.exit(alice.chats.sendText(chatId, "one")))
+      yield* settle
+      yield* Effect.forkChild(Effect.exit(Effect.provideContext(
+        sendEncrypted(chatId, { _tag: "decryptedMessage", message: "two" }),
+        another({ ...alice, context: Context.add(alice.context, Transport.Transport, relayed(alice)) })
+      )))
+      yield* settle
+      assert.strictEqual(relay.faultsLeft("messages.sendEncrypted"), 0)
+      yield* alice.chats.markRead(chatId, 1)
+      yield* Deferred.succeed(hold, undefined)
+      yield* settle
+      assert.strictEqual(tagOf(yield* Fiber.join(sending)), "TransportError")
+      assert.deepStrictEqual(messagesOf(bob), ["two"])
+    }))
+
   it("a chat that ends does not fail a message that was delivered", () => {
     const state = send(ready("creator"), text(11n)).state
     const record = Outbox.get(state.outbox, 1)!

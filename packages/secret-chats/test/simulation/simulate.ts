@@ -416,6 +416,8 @@ const reasons = (
     const allowed = mine
       ? ["ByMe", "ByPeer", "Declined", "Withdrawn", "none"]
       : ["ByPeer", "Declined", "Withdrawn", "none", "ByMe"]
+    // to whoever never learned whether its acceptance was taken, the end looks as if another device had the chat
+    if (discards[1 - i] && of(world.devices[i]!, "ChatReady").length === 0) allowed.push("TakenElsewhere")
     // a first exchange that the server does not let happen ends the chat without anybody's wish
     const refused = tags.includes("Refused") && ["Refused", "Declined", "Withdrawn", "ByPeer", "none"].includes(tag)
     if (!refused && (!allowed.includes(tag) || (tag === "ByMe" && !mine))) {
