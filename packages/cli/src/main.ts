@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+/**
+ * The `secret-chats` command.
+ */
