@@ -210,7 +210,7 @@ describe("LoosePeer", () => {
   })
 
   it("reads every form of a person", () => {
-    const known = Result.succeed({ _tag: "Known", userId: 5n, accessHash: -7n })
+    const known = Result.succeed<LoosePeer.Person>({ _tag: "Known", userId: 5n, accessHash: -7n })
     for (
       const form of [{ user_id: 5, access_hash: "-7" }, { _: "inputUser", user_id: "5", access_hash: -7 }, {
         _: "user",
@@ -362,5 +362,5 @@ describe("Token", () => {
       }
       assert.isTrue(Token.isEqual(crypto, Redacted.make("abc"), "abc"))
       assert.isFalse(Token.isEqual(crypto, Redacted.make("abc"), "abcd"))
-    }).pipe(Effect.provide(Layer.merge(TestCrypto.layer("gateway"), NodeVault.layerMemory))))
+    }).pipe(Effect.provide(Layer.merge(TestCrypto.layer({ seed: "gateway" }), NodeVault.layerMemory))))
 })
