@@ -50,6 +50,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Call as Call_ } from "./internal/callLog.ts"
@@ -98,8 +99,13 @@ export interface Options {
   readonly host?: string | undefined
   /** The port to listen on; any free one unless given. */
   readonly port?: number | undefined
-  /** The number of the data centre; 2 unless given. */
+  /** The number of the main data centre; 2 unless given. */
   readonly dcId?: number | undefined
+  /**
+   * Further data centres, each at a port of its own: accounts can live there, and logins are passed from one to the
+   * other, as in production. None unless given.
+   */
+  readonly otherDcs?: ReadonlyArray<number> | undefined
   /** Whether it is one of the test data centres: clients then add 10000 to its number. */
   readonly testMode?: boolean | undefined
   /** The RSA private key, as PEM; a published one unless given. */
@@ -130,6 +136,24 @@ export interface AccountOptions {
   readonly code?: string | undefined
   /** Makes the account a bot, which logs in with this token. */
   readonly botToken?: string | undefined
+  /** Turns two-step verification on. */
+  readonly password?: Redacted.Redacted<string> | string | undefined
+  /** What the account sees before it enters the password. */
+  readonly passwordHint?: string | undefined
+  /** The data centre where it logs in; the main one unless given. Elsewhere it is sent there. */
+  readonly dc?: number | undefined
+}
+
+/**
+ * Where a data centre listens.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Datacenter {
+  readonly id: number
+  readonly host: string
+  readonly port: number
 }
 
 /**
@@ -342,6 +366,8 @@ export class TestServer extends Context.Service<TestServer, {
   readonly host: string
   readonly port: number
   readonly dcId: number
+  /** All data centres, the main one first. */
+  readonly datacenters: ReadonlyArray<Datacenter>
   readonly testMode: boolean
   /** What a client has to trust. */
   readonly publicKeys: ReadonlyArray<RsaPublicKey.RsaPublicKey>
@@ -352,6 +378,12 @@ export class TestServer extends Context.Service<TestServer, {
   readonly createAccount: (options: AccountOptions) => Effect.Effect<Account, TestServerError>
   /** The code by which a phone number logs in. It stays the same; numbers without an account have one too. */
   readonly loginCode: (phone: string) => Effect.Effect<string, TestServerError>
+  /** Turns two-step verification of an account on, changes the password, or turns it off. */
+  readonly setPassword: (
+    phone: string,
+    password: Redacted.Redacted<string> | string | undefined,
+    hint?: string
+  ) => Effect.Effect<void, TestServerError>
   /** Deletes an account: its logins end, its chats stay as they are, and messages to it fail with `USER_DELETED`. */
   readonly deleteAccount: (phone: string) => Effect.Effect<void, TestServerError>
   /** Ends all logins of an account: its calls fail with `AUTH_KEY_UNREGISTERED`, its secret chats are closed. */
@@ -401,7 +433,8 @@ export const make: (
 ) => Effect.Effect<TestServer["Service"], TestServerError, Scope.Scope> = Effect.fn("TestServer.make")(
   function*(options = {}) {
     const crypto = options.crypto ?? Context.get(yield* Layer.build(NodeCrypto.layer), Crypto)
-    const key = yield* privateKey(crypto, options.privateKey)
+    const pem = options.privateKey ?? DevelopmentKey.pem
+    const key = yield* privateKey(crypto, pem)
     const clock = yield* Clock.Clock
     const dcId = options.dcId ?? 2
     const testMode = options.testMode ?? false
@@ -426,9 +459,20 @@ export const make: (
         runFork(onCall(call))
       }
     }
+    const run = <A>(effect: Effect.Effect<A>, done: (result: A) => void): void => {
+      runFork(effect).addObserver((exit) => {
+        // the server is stopping: nobody waits for the answer
+        if (Exit.isSuccess(exit)) done(exit.value)
+      })
+    }
     const engine: Engine.Engine = Engine.make({
       world,
       stubs: new Map(),
+      run: (effect, done) =>
+        run(effect, (result) => {
+          done(result)
+          Engine.settle(engine)
+        }),
       report: (error) => {
         runFork(Effect.logError("an answer could not be made", error))
       },
@@ -443,23 +487,23 @@ export const make: (
         return () => fiber.interruptUnsafe()
       }
     })
-    const address = yield* Listener.listen({
-      engine,
-      exchanges: KeyExchange.make(key),
-      host: options.host ?? "127.0.0.1",
-      port: options.port ?? 0,
-      run: (effect, done) => {
-        runFork(effect).addObserver((exit) => {
-          // the server is stopping: nobody waits for the answer
-          if (Exit.isSuccess(exit)) done(exit.value)
-        })
-      }
-    }).pipe(
-      Effect.mapError((error) =>
-        new TestServerError({ reason: "Listen", detail: `it cannot listen there (${error.message})` })
+    const listen = (dc: number, port: number) =>
+      Listener.listen({
+        engine,
+        exchanges: KeyExchange.make({ crypto, key, pem, dc }),
+        host: options.host ?? "127.0.0.1",
+        port,
+        run
+      }).pipe(
+        Effect.map((address): Datacenter => ({ id: dc, host: reachable(address.address), port: address.port })),
+        Effect.mapError((error) =>
+          new TestServerError({ reason: "Listen", detail: `it cannot listen there (${error.message})` })
+        )
       )
-    )
-    world.addresses = [{ id: dcId, host: address.address, port: address.port }]
+    const main = yield* listen(dcId, options.port ?? 0)
+    const others = (options.otherDcs ?? []).filter((dc) => dc !== dcId)
+    const datacenters = [main, ...yield* Effect.forEach([...new Set(others)], (dc) => listen(dc, 0))]
+    world.addresses = datacenters
     runFork(Effect.forever(Effect.andThen(
       Effect.sleep(SWEEP),
       Effect.sync(() => {
@@ -471,9 +515,10 @@ export const make: (
     const publicKey: RsaPublicKey.RsaPublicKey = { n: key.n, e: key.e, fingerprint: key.fingerprint }
     return TestServer.of({
       ...Control.make(engine),
-      host: address.address,
-      port: address.port,
+      host: main.host,
+      port: main.port,
       dcId,
+      datacenters,
       testMode,
       publicKeys: [publicKey],
       publicKeyPem: RsaPublicKey.toPem(publicKey)
@@ -481,11 +526,13 @@ export const make: (
   }
 )
 
+/** An address that leads to a server which listens on all of its machine's. */
+const reachable = (address: string): string => address === "0.0.0.0" ? "127.0.0.1" : address === "::" ? "::1" : address
+
 const privateKey = (
   crypto: Crypto["Service"],
-  pem: string | undefined
+  pem: string
 ): Effect.Effect<RsaPublicKey.RsaPrivateKey, TestServerError> => {
-  if (pem === undefined) return Effect.sync(() => DevelopmentKey.make(crypto))
   const key = RsaPublicKey.privateFromPem(crypto, pem)
   const problem = Result.isFailure(key)
     ? key.failure.message

@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
  * - `InvalidPhone`: not a phone number
  * - `PhoneTaken`, `UsernameTaken`, `TokenTaken`, `IdTaken`: another account has it
  * - `UnknownAccount`: no account has this phone number
+ * - `UnknownDc`: the server has no data centre of this number
  *
  * @since 1.0.0
  * @category models
@@ -26,7 +27,8 @@ export const Reason = Schema.Literals([
   "UsernameTaken",
   "TokenTaken",
   "IdTaken",
-  "UnknownAccount"
+  "UnknownAccount",
+  "UnknownDc"
 ])
 
 /**

@@ -52,9 +52,9 @@ describe("faults", () => {
     ({ crypto, server }) =>
       Effect.gen(function*() {
         const client = yield* TestClient.open(crypto, server)
-        yield* server.faults.failNext("help.getPromoData", { code: 303, type: "PHONE_MIGRATE_4" })
-        assert.strictEqual(yield* failure(client.call(Api.help.getPromoData())), "303 PHONE_MIGRATE_4")
-        assert.strictEqual(yield* failure(client.call(Api.help.getPromoData())), "400 METHOD_INVALID")
+        yield* server.faults.failNext("help.getSupport", { code: 303, type: "PHONE_MIGRATE_4" })
+        assert.strictEqual(yield* failure(client.call(Api.help.getSupport())), "303 PHONE_MIGRATE_4")
+        assert.strictEqual(yield* failure(client.call(Api.help.getSupport())), "400 METHOD_INVALID")
       })
   )
 

@@ -93,7 +93,7 @@ describe("update box", () => {
 
   it("the first message has qts 2", () => {
     const box = UpdateBox.make()
-    assert.deepStrictEqual(UpdateBox.state(box, NOW), { pts: 1, qts: 1, date: NOW, seq: 0 })
+    assert.deepStrictEqual(UpdateBox.state(box, NOW), { qts: 1, date: NOW, seq: 0 })
     assert.strictEqual(UpdateBox.addMessage(box, message(1n)), 2)
     assert.strictEqual(UpdateBox.addMessage(box, message(2n)), 3)
   })
@@ -205,7 +205,7 @@ describe("update box", () => {
 layer(NodeCrypto.layer)("files", (it) => {
   const store = () => Files.make(10 * 1024 * 1024)
   const part = (index: number, bytes: Uint8Array) => ({ fileId: 5n, index, bytes, now: NOW })
-  const input = { fileId: 5n, md5: "", keyFingerprint: 9, id: 100n, accessHash: 200n }
+  const input = { fileId: 5n, dc: 2, md5: "", keyFingerprint: 9, id: 100n, accessHash: 200n }
   const type = (value: unknown) => (value as { readonly errorMessage?: string }).errorMessage
 
   it.effect("parts in any order, and more than once, make a file", () =>
@@ -262,6 +262,7 @@ layer(NodeCrypto.layer)("files", (it) => {
   it("are read in pieces that keep the rules", () => {
     const file = {
       id: 1n,
+      dc: 2,
       accessHash: 1n,
       keyFingerprint: 1,
       bytes: new Uint8Array(5000).fill(7),

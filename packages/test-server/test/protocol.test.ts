@@ -401,12 +401,12 @@ describe("methods", () => {
   withServer("unknown ones: METHOD_INVALID", ({ crypto, server }) =>
     Effect.gen(function*() {
       const { client } = yield* TestClient.user(crypto, server, PHONE)
-      assert.strictEqual(yield* failure(client.call(Api.help.getPromoData())), "400 METHOD_INVALID")
+      assert.strictEqual(yield* failure(client.call(Api.help.getSupport())), "400 METHOD_INVALID")
       const nothing = client.send(Uint8Array.of(0x78, 0x56, 0x34, 0x12))
       assert.strictEqual(yield* failure(client.answerTo(nothing)), "400 METHOD_INVALID")
       const calls = yield* server.calls()
       assert.deepStrictEqual(calls.slice(-2).map((call) => [call.method, call.outcome]), [
-        ["help.getPromoData", "METHOD_INVALID"],
+        ["help.getSupport", "METHOD_INVALID"],
         ["#12345678", "METHOD_INVALID"]
       ])
     }))

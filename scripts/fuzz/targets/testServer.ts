@@ -4,13 +4,16 @@ import * as MtprotoApi from "@effect-mtproto/core/MtprotoApi"
 import * as TlCodec from "@effect-mtproto/core/TlCodec"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as Packet from "@effect-mtproto/crypto/Packet"
+import * as RsaPublicKey from "@effect-mtproto/crypto/RsaPublicKey"
 import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { gzipSync } from "node:zlib"
 import * as DevelopmentKey from "../../../packages/test-server/src/internal/developmentKey.ts"
 import * as Engine from "../../../packages/test-server/src/internal/engine.ts"
 import * as KeyExchange from "../../../packages/test-server/src/internal/keyExchange.ts"
 import * as Limits from "../../../packages/test-server/src/internal/limits.ts"
+import * as Mail from "../../../packages/test-server/src/internal/mail.ts"
 import type { Account } from "../../../packages/test-server/src/internal/model.ts"
 import * as Relay from "../../../packages/test-server/src/internal/relay.ts"
 import * as Session from "../../../packages/test-server/src/internal/session.ts"
@@ -47,14 +50,17 @@ const serve = (crypto: Crypto["Service"], keys: ReadonlyArray<SharedKey.SharedKe
       lastName: undefined,
       username: `ann${i}`,
       botToken: undefined,
+      dc: 2,
+      password: undefined,
       deleted: false,
+      mail: Mail.make(1000n + BigInt(i)),
       blocked: new Set(),
       contacts: new Set(),
       authorizations: new Set()
     }
     world.accounts.set(account.id, account)
     world.byPhone.set(phone, account)
-    const key = World.addKey(world, keys[i]!, { salt: SALT, expiresIn: undefined })
+    const key = World.addKey(world, keys[i]!, { dc: 2, salt: SALT, expiresIn: undefined })
     return { account, key, authorization: World.authorize(world, key, account) }
   })
   const [a, b] = people as [typeof people[number], typeof people[number]]
@@ -77,6 +83,11 @@ const serve = (crypto: Crypto["Service"], keys: ReadonlyArray<SharedKey.SharedKe
   const engine = Engine.make({
     world,
     stubs: new Map(),
+    run: (effect, done) => {
+      Effect.runFork(effect).addObserver((exit) => {
+        if (exit._tag === "Success") done(exit.value)
+      })
+    },
     after: (_, run) => {
       timers.push(run)
       return () => {
@@ -91,6 +102,7 @@ const serve = (crypto: Crypto["Service"], keys: ReadonlyArray<SharedKey.SharedKe
   let open = true
   let written = 0
   const link: Engine.Link = {
+    dc: 2,
     sessions: new Set(),
     isOpen: () => open,
     isFull: () => written > Limits.defaults.unreadBytes,
@@ -181,6 +193,48 @@ const methods: ReadonlyArray<Uint8Array> = [
   Api.messages.receivedQueue({ maxQts: 1 }),
   Api.upload.saveFilePart({ fileId: 1n, filePart: 0, bytes: new Uint8Array(64) }),
   Api.upload.saveBigFilePart({ fileId: 2n, filePart: 0, fileTotalParts: 2, bytes: new Uint8Array(64) }),
+  Api.account.getPassword(),
+  Api.auth.checkPassword({
+    password: { _tag: "inputCheckPasswordSRP", srpId: 1n, A: new Uint8Array(256).fill(7), M1: new Uint8Array(32) }
+  }),
+  Api.auth.exportAuthorization({ dcId: 4 }),
+  Api.auth.importAuthorization({ id: 1n, bytes: new Uint8Array(128) }),
+  Api.messages.sendMessage({
+    peer: { _tag: "inputPeerSelf" },
+    message: "text",
+    randomId: 11n,
+    entities: [{ _tag: "messageEntityTextUrl", offset: 0, length: 1, url: "https://example.org" }]
+  }),
+  Api.messages.sendMedia({
+    peer: { _tag: "inputPeerSelf" },
+    message: "",
+    randomId: 12n,
+    media: {
+      _tag: "inputMediaUploadedDocument",
+      file: { _tag: "inputFile", id: 1n, parts: 1, name: "a", md5Checksum: "" },
+      mimeType: "text/plain",
+      attributes: [{ _tag: "documentAttributeFilename", fileName: "a" }]
+    }
+  }),
+  Api.messages.getHistory({
+    peer: { _tag: "inputPeerSelf" },
+    offsetId: 0,
+    offsetDate: 0,
+    addOffset: 0,
+    limit: 10,
+    maxId: 0,
+    minId: 0,
+    hash: 0n
+  }),
+  Api.messages.getDialogs({
+    offsetDate: 0,
+    offsetId: 0,
+    offsetPeer: { _tag: "inputPeerEmpty" },
+    limit: 10,
+    hash: 0n
+  }),
+  Api.messages.readHistory({ peer: { _tag: "inputPeerSelf" }, maxId: 0 }),
+  Api.messages.deleteMessages({ id: [1, 2, 3], revoke: true }),
   Api.upload.getFile({
     location: { _tag: "inputEncryptedFileLocation", id: 1n, accessHash: 2n },
     offset: 0n,
@@ -287,7 +341,7 @@ const engineTargets = (crypto: Crypto["Service"]): ReadonlyArray<Target> => {
 }
 
 const exchangeTarget = (crypto: Crypto["Service"]): Target => {
-  const rsa = DevelopmentKey.make(crypto)
+  const rsa = Result.getOrThrow(RsaPublicKey.privateFromPem(crypto, DevelopmentKey.pem))
   const nonce = new Uint8Array(16).fill(1)
   const requests = [
     TlCodec.encode(MtprotoApi.req_pq_multi)({ _tag: "req_pq_multi", nonce }),
@@ -316,7 +370,7 @@ const exchangeTarget = (crypto: Crypto["Service"]): Target => {
     slow: true,
     run: (body, next) => {
       const { world } = serve(crypto, keys)
-      const state = KeyExchange.make(rsa)
+      const state = KeyExchange.make({ crypto, key: rsa, pem: DevelopmentKey.pem, dc: 2 })
       return Effect.runPromise(Effect.gen(function*() {
         const started = yield* KeyExchange.handle(world, state, requests[0]!)
         // Half of the requests belong to the exchange that was begun.

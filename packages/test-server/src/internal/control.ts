@@ -3,14 +3,18 @@
  * Everything here is immediate; nothing waits for a client, except `awaitCalls`.
  */
 import type * as Api from "@effect-mtproto/core/Api"
+import * as Srp from "@effect-mtproto/crypto/Srp"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import type * as TestServer from "../TestServer.ts"
 import { TestServerError } from "../TestServerError.ts"
 import * as CallLog from "./callLog.ts"
 import * as Engine from "./engine.ts"
 import * as Failure from "./failure.ts"
 import type { CallFault } from "./faults.ts"
+import { GENERATOR, PRIME } from "./group.ts"
+import * as Mail from "./mail.ts"
 import { user } from "./methods/method.ts"
 import type { Account } from "./model.ts"
 import * as Session from "./session.ts"
@@ -56,6 +60,10 @@ const createAccount = (
   if (options.botToken !== undefined && world.byToken.has(options.botToken)) {
     return fail("TokenTaken", "another bot has this token")
   }
+  const dc = options.dc ?? world.dcId
+  if (!world.addresses.some((address) => address.id === dc)) {
+    return fail("UnknownDc", "the server has no data centre of this number")
+  }
   let id = options.id ?? FIRST_ID + BigInt(world.accounts.size)
   if (options.id !== undefined && (id <= 0n || world.accounts.has(id))) {
     return fail("IdTaken", "another account has this number, or it is not positive")
@@ -68,7 +76,10 @@ const createAccount = (
     lastName: options.lastName,
     username: options.username,
     botToken: options.botToken,
+    dc,
+    password: undefined,
     deleted: false,
+    mail: Mail.make(id),
     blocked: new Set(),
     contacts: new Set(),
     authorizations: new Set()
@@ -78,7 +89,36 @@ const createAccount = (
   if (username !== undefined) world.byUsername.set(username, account)
   if (options.botToken !== undefined) world.byToken.set(options.botToken, account)
   if (options.code !== undefined) world.codes.set(phone, options.code)
-  return Effect.succeed(describe(account))
+  return options.password === undefined
+    ? Effect.succeed(describe(account))
+    : Effect.as(setPassword(world, account, options.password, options.passwordHint), describe(account))
+}
+
+const SALT1 = 40
+const SALT2 = 16
+
+/** Turns two-step verification on, or off. */
+const setPassword = (
+  world: World.World,
+  account: Account,
+  password: Redacted.Redacted<string> | string | undefined,
+  hint: string | undefined
+): Effect.Effect<void> => {
+  if (password === undefined) {
+    return Effect.sync(() => {
+      account.password = undefined
+    })
+  }
+  const salts = { salt1: world.crypto.randomBytes(SALT1), salt2: world.crypto.randomBytes(SALT2) }
+  return Srp.verifier(world.crypto, {
+    algorithm: { ...salts, g: GENERATOR, p: PRIME },
+    password: typeof password === "string" ? Redacted.make(password) : password
+  }).pipe(
+    Effect.map((verifier) => {
+      account.password = { ...salts, verifier, hint }
+    }),
+    Effect.orDie
+  )
 }
 
 const sessionsOf = (account: Account): Array<Session.Session> =>
@@ -87,7 +127,7 @@ const sessionsOf = (account: Account): Array<Session.Session> =>
 /** Everything about one server that does not depend on its address. */
 export const make = (
   engine: Engine.Engine
-): Omit<Server, "host" | "port" | "dcId" | "testMode" | "publicKeys" | "publicKeyPem"> => {
+): Omit<Server, "host" | "port" | "dcId" | "datacenters" | "testMode" | "publicKeys" | "publicKeyPem"> => {
   const { runtime, world } = engine
   const { faults, settings } = world
   const settled = <A>(run: () => A): Effect.Effect<A> =>
@@ -122,12 +162,15 @@ export const make = (
           ? fail("InvalidPhone", "a phone number has 5 to 15 digits")
           : Effect.succeed(World.codeOf(world, normalized))
       }),
+    setPassword: (phone, password, hint) =>
+      Effect.flatMap(find(world, phone), (account) => setPassword(world, account, password, hint)),
     deleteAccount: (phone) =>
       withAccount(phone, (account) => {
         account.deleted = true
         for (const authorization of account.authorizations) {
           authorization.active = false
-          authorization.key.authorization = undefined
+          for (const key of [authorization.key, ...authorization.imported]) key.authorization = undefined
+          authorization.imported.clear()
         }
         account.authorizations.clear()
       }),

@@ -5,30 +5,31 @@
  * It is published with this package and protects nothing. No program may trust
  * it outside of tests.
  */
-import type { Crypto } from "@effect-mtproto/crypto/Crypto"
-import * as RsaPublicKey from "@effect-mtproto/crypto/RsaPublicKey"
-import * as Base64Url from "effect/encoding/Base64Url"
-import * as Result from "effect/Result"
-
-const MODULUS = "vxGjR4gjzxGBgky05H_0yW0kF3Cnexf8Hk6jKj3EQh871Lv2JGK_O3awS5xQhOJiyHbLwA9w-HrIz0Zg86Unb8YqdNR_s_gdwrkS" +
-  "rS6jKezx5Nb06anZ45HUcdPMCShntRl2YuOOICAaY6AhXeSLbweRFRZgi1oWZwsDUj0X-lvx7A8RxdhiPVnxDdkH8QiKEdaFe5v_" +
-  "8OzbWjbBHpZQeRYeE0giOflzUJO3ONEv619ybc5_DU-xE1nyqKl50o5fXep3pLWmPsAdWyT_OPJEEkQDRrWdSmv4_2oRlNfefMYl" +
-  "Z-rnwRM6fZBbzZz11YYJMRb6v4K3RsPDrFKEJFsi8w"
-
-const EXPONENT =
-  "Wy3FD-0xPW76sR3-0u4W-Ap7xy3M1qqG90WKiq1oGy_Bgw7hctKmtG86yRJCwG8yObyrFa-otwMNEhDhUlPVYnscJp2DhXQZa6Oa" +
-  "_Ib9eRPoCU7lGB6kantceKdcPmCIQP1yJ9W0rLL1NOalFaPrQCRJwVjo4IcwmqLARn3-E8v6p26YADelPX85gptHsSTlmUj--JW5" +
-  "0zT6pR2oxh38radVPIIe0RYNPyLDJrzPIla_9M3hnQ6KlXIDenjB9RcrgZncPJxWai_Anl7EBXjdF3qeMl09JsYGhfcrtojPznuP" +
-  "OQJr2asdAFYVd1R8XI9bNQzUZpJdeHjHKoiz5kRmSQ"
-
-const decode = (text: string): Uint8Array => Result.getOrThrow(Base64Url.decode(text))
-
-export const make = (crypto: Crypto["Service"]): RsaPublicKey.RsaPrivateKey => {
-  const key = Result.getOrThrow(
-    RsaPublicKey.make(crypto, { n: decode(MODULUS), e: Uint8Array.of(1, 0, 1) })
-  )
-  return Object.defineProperty({ ...key } as RsaPublicKey.RsaPrivateKey, "d", {
-    value: decode(EXPONENT),
-    enumerable: false
-  })
-}
+export const pem = `-----BEGIN RSA PRIVATE KEY-----
+MIIEowIBAAKCAQEAvxGjR4gjzxGBgky05H/0yW0kF3Cnexf8Hk6jKj3EQh871Lv2
+JGK/O3awS5xQhOJiyHbLwA9w+HrIz0Zg86Unb8YqdNR/s/gdwrkSrS6jKezx5Nb0
+6anZ45HUcdPMCShntRl2YuOOICAaY6AhXeSLbweRFRZgi1oWZwsDUj0X+lvx7A8R
+xdhiPVnxDdkH8QiKEdaFe5v/8OzbWjbBHpZQeRYeE0giOflzUJO3ONEv619ybc5/
+DU+xE1nyqKl50o5fXep3pLWmPsAdWyT/OPJEEkQDRrWdSmv4/2oRlNfefMYlZ+rn
+wRM6fZBbzZz11YYJMRb6v4K3RsPDrFKEJFsi8wIDAQABAoIBAFstxQ/tMT1u+rEd
+/tLuFvgKe8ctzNaqhvdFioqtaBsvwYMO4XLSprRvOskSQsBvMjm8qxWvqLcDDRIQ
+4VJT1WJ7HCadg4V0GWujmvyG/XkT6AlO5RgepGp7XHinXD5giED9cifVtKyy9TTm
+pRWj60AkScFY6OCHMJqiwEZ9/hPL+qdumAA3pT1/OYKbR7Ek5ZlI/viVudM0+qUd
+qMYd/K2nVTyCHtEWDT8iwya8zyJWv/TN4Z0OipVyA3p4wfUXK4GZ3DycVmovwJ5e
+xAV43Rd6njJdPSbGBoX3K7aIz857jzkCa9mrHQBWFXdUfFyPWzUM1GaSXXh4xyqI
+s+ZEZkkCgYEA4ENfmRseY0MRlae7lugB4tHmmOB1XCLIdktvplQ5EfxMBSaTV8rQ
+S9E84w9LqnyjXJGbdwuLFwC5WOI9PRAJVNKMZdWA4HBF0ILzb3XEwUDqjCWb17vI
+yMotCHRIAYZRlaWrUXfuSE2Wk4omdCRQLhhQD8rznFqPB0CMxgpbZMkCgYEA2huy
+82YjayDl/rLT8eGL06Bbxn9WvChsLOMx+f0UeMrOXwLJuhDB7FWnbgnzObb3GdzK
+P5EqdDK8B/xjbzA4yaBdVIF5qY7TRVdnEDy+KGz42GtPytY2/z3r9tSrTGUNRBlQ
+KwiMT+vBoXwrPy4OGr6atkLs89iWU9bk5b+pE9sCgYEAtvCeylGh700lyhQC5a4q
+47FgT7NCaT+CkWUmFeO8jlxmUwlNxp8OXdq4tWyjx9ZWmMu6q1jCRKh1ifk8BVTQ
+l94NY4DP2cYcXWSFWpYSQ6dF7b88KrbnqkuqgqwAlSXR5aY4Y4PW4CpSu9ZFWhbJ
+RWDV5pwjL5d792mDrIWEWmkCgYBZ1iLlYmKgU5KoUBxAevhPGLP0lKqzIas86e/B
+2l4+SrqqI8nXW+OkZrtp9as7UIODIZAkkrR73BHa8Dg8qg4Z7nXCwvnLv0qCOzf2
+Vi61E/2Dlt/s2kMY6vZwWrSb6NuH+y0sLH8uxBqjWzOs+FlS5sNu4y4aWlHBAriR
+cVpBFQKBgEVn4xFd/sx/SXwAfKL2IkOTsLpmYSF/jFLTNLICrE3YFZuRArWLO38z
+RyUPND4sy+eq5jNJNYBy4RtiMYLF/1HFwYCMypVU/k4RKaZQDngkthmfXKDPYRYC
+PK3JbgfJRrvffDeyuLatmSczlFWtOr5dUoTaknMWQdXKA9a8sPeD
+-----END RSA PRIVATE KEY-----
+`

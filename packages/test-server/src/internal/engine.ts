@@ -19,6 +19,8 @@ import * as World from "./world.ts"
 
 /** A connection. */
 export interface Link {
+  /** The data centre that it leads to. */
+  readonly dc: number
   /** The sessions that speak over it. */
   readonly sessions: Set<Session.Session>
   readonly isOpen: () => boolean
@@ -62,6 +64,7 @@ export const make = (options: {
   readonly world: World.World
   readonly stubs: Rpc.Runtime["stubs"]
   readonly after: Rpc.Runtime["after"]
+  readonly run: Rpc.Runtime["run"]
   readonly report: Rpc.Runtime["report"]
 }): Engine => {
   const attachments: Engine["attachments"] = new Map()
@@ -93,7 +96,7 @@ export const receive = (engine: Engine, link: Link, packet: Uint8Array, wantsQui
   const { world } = engine
   const forced = Faults.takeTransport(world.faults)
   const key = world.keys.get(Packet.authKeyId(packet) ?? 0n)
-  if (forced !== undefined || key === undefined || World.isExpired(key, World.seconds(world))) {
+  if (forced !== undefined || key === undefined || key.dc !== link.dc || World.isExpired(key, World.seconds(world))) {
     world.counters.framesRefused++
     link.transportError(forced ?? UNKNOWN_KEY)
     link.close()

@@ -1,7 +1,6 @@
 /**
- * Encrypted files: parts as they come in, and the files made of them
- * (core.telegram.org/api/files). All in memory, within a bound; the server sees
- * ciphertext only.
+ * Files, encrypted or not: parts as they come in, and the files made of them
+ * (core.telegram.org/api/files). All in memory, within a bound.
  */
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import { concat, toHex } from "./bytes.ts"
@@ -93,6 +92,7 @@ export const finish = (
     readonly parts: number
     readonly md5: string
     readonly keyFingerprint: number
+    readonly dc: number
     /** Fresh random numbers. */
     readonly id: bigint
     readonly accessHash: bigint
@@ -123,6 +123,7 @@ export const finish = (
   store.bytes += bytes.length + OVERHEAD
   const file: StoredFile = {
     id: input.id,
+    dc: input.dc,
     accessHash: input.accessHash,
     keyFingerprint: input.keyFingerprint,
     bytes,

@@ -5,10 +5,12 @@
 import * as MtprotoApi from "@effect-mtproto/core/MtprotoApi"
 import * as Tl from "@effect-mtproto/core/Tl"
 import * as TlCodec from "@effect-mtproto/core/TlCodec"
+import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as RsaPad from "@effect-mtproto/crypto/RsaPad"
 import type { RsaPrivateKey } from "@effect-mtproto/crypto/RsaPublicKey"
 import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
 import * as Effect from "effect/Effect"
+import { constants, createPrivateKey, type KeyObject, privateDecrypt } from "node:crypto"
 import { equals } from "./bytes.ts"
 import * as Faults from "./faults.ts"
 import { isPublicValue } from "./group.ts"
@@ -21,13 +23,39 @@ export type Reply =
   | { readonly _tag: "Refuse"; readonly code: number }
   | { readonly _tag: "Ignore" }
 
-/** Exchanges under way, in order of their start. */
+/** Exchanges of one data centre under way, in order of their start. */
 export interface KeyExchanges {
   readonly key: RsaPrivateKey
+  readonly dc: number
+  /** Performs RSA with the private key. */
+  readonly crypto: Crypto["Service"]
   readonly exchanges: Map<string, Handshake.Exchange>
 }
 
-export const make = (key: RsaPrivateKey): KeyExchanges => ({ key, exchanges: new Map() })
+export const make = (options: {
+  readonly crypto: Crypto["Service"]
+  readonly key: RsaPrivateKey
+  /** The same key. */
+  readonly pem: string
+  readonly dc: number
+}): KeyExchanges => ({
+  key: options.key,
+  dc: options.dc,
+  crypto: withPrivateKey(options.crypto, options.key, createPrivateKey(options.pem)),
+  exchanges: new Map()
+})
+
+/**
+ * The engine, except that it raises to the power of the private exponent with OpenSSL: a general engine does not know
+ * the factors, and takes much longer.
+ */
+const withPrivateKey = (crypto: Crypto["Service"], key: RsaPrivateKey, secret: KeyObject): Crypto["Service"] => ({
+  ...crypto,
+  modPow: (base, exponent, modulus) =>
+    exponent === key.d && modulus === key.n
+      ? Effect.sync(() => new Uint8Array(privateDecrypt({ key: secret, padding: constants.RSA_NO_PADDING }, base)))
+      : crypto.modPow(base, exponent, modulus)
+})
 
 /** An unknown key, a step that is wrong, an exchange that is over: a client starts again. */
 const UNKNOWN = -404
@@ -128,12 +156,12 @@ const reqDhParams = Effect.fnUntraced(function*(
   const isRight = exchange.keyed === undefined && request.publicKeyFingerprint === state.key.fingerprint &&
     Handshake.isDhRequestRight(exchange, request)
   if (fault === "refuse.reqDhParams" || !isRight) return end(world, state, exchange)
-  const data = yield* RsaPad.decrypt(world.crypto, state.key, request.encryptedData).pipe(
-    Effect.catchTag("RsaPadError", () => RsaPad.decryptLegacy(world.crypto, state.key, request.encryptedData)),
+  const data = yield* RsaPad.decrypt(state.crypto, state.key, request.encryptedData).pipe(
+    Effect.catchTag("RsaPadError", () => RsaPad.decryptLegacy(state.crypto, state.key, request.encryptedData)),
     Effect.catch(() => Effect.succeed(undefined))
   )
   if (data === undefined) return end(world, state, exchange)
-  const inner = Handshake.readInner(exchange, data, world.dcId + (world.testMode ? 10_000 : 0))
+  const inner = Handshake.readInner(exchange, data, state.dc + (world.testMode ? 10_000 : 0))
   if (inner === "refused") return end(world, state, exchange)
   if (inner === "wrong-dc") return end(world, state, exchange, WRONG_DC)
   const pair = yield* keyPair(world)
@@ -198,6 +226,7 @@ const setClientDhParams = Effect.fnUntraced(function*(
   exchange.isOver = verdict !== "retry"
   if (verdict === "ok") {
     World.addKey(world, key, {
+      dc: state.dc,
       salt: Handshake.firstSalt(exchange),
       expiresIn: exchange.keyed?.expiresIn
     })

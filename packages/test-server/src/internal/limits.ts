@@ -30,6 +30,8 @@ export interface Limits {
   readonly queuedBytes: number
   /** Unconfirmed other updates of one login. When full, nobody can request a chat with it. */
   readonly queuedUpdates: number
+  /** Ordinary messages of one account, and events of its box that are remembered; the oldest go first. */
+  readonly mail: number
   /** The longest encrypted message, in bytes. */
   readonly encryptedBytes: number
   /** Uploaded parts and files together, in bytes. */
@@ -59,6 +61,7 @@ export const defaults: Limits = {
   queuedMessages: 250_000,
   queuedBytes: 128 * 1024 * 1024,
   queuedUpdates: 20_000,
+  mail: 10_000,
   encryptedBytes: 128 * 1024,
   fileBytes: 512 * 1024 * 1024,
   differenceMessages: 1000,

@@ -71,6 +71,7 @@ const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket):
     Engine.detach(engine, link)
   }
   const link: Engine.Link = {
+    dc: options.exchanges.dc,
     sessions: new Set(),
     isOpen: () => isOpen,
     isFull: () => socket.writableLength > world.limits.unreadBytes,
@@ -177,12 +178,21 @@ const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket):
     if (!isOpen) return
     world.counters.bytesReceived += chunk.length
     // a plain view: `slice` of a Buffer does not copy
+    try {
+      receive(chunk)
+    } catch (error) {
+      // a mistake of ours: it costs this client its connection, and nobody else anything
+      engine.runtime.report(error)
+      link.destroy()
+    }
+  })
+  const receive = (chunk: Buffer): void => {
     const { data, end, reply } = wire.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
     if (reply !== undefined) socket.write(reply)
     for (const bytes of data) for (const event of framing.push(bytes)) events.push(event)
     work()
     if (end) link.close()
-  })
+  }
   socket.on("drain", () => {
     if (!isOpen) return
     Engine.resume(engine, link)

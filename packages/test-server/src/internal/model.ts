@@ -3,6 +3,7 @@
  * Plain records; the rules stand in the modules that change them.
  */
 import type { SharedKey } from "@effect-mtproto/crypto/SharedKey"
+import type { Mailbox } from "./mail.ts"
 import type { SaltSchedule } from "./salts.ts"
 import type { Session } from "./session.ts"
 import type { UpdateBox } from "./updateBox.ts"
@@ -15,12 +16,26 @@ export interface Account {
   readonly username: string | undefined
   /** The token by which a bot logs in; `undefined` for a person. */
   readonly botToken: string | undefined
+  /** The data centre where it logs in. */
+  readonly dc: number
+  /** What two-step verification needs to know of the password. */
+  password: Password | undefined
   deleted: boolean
+  /** Ordinary messages. */
+  readonly mail: Mailbox
   /** Whom this account has blocked. */
   readonly blocked: Set<bigint>
   /** Whom this account has in its contact list. */
   readonly contacts: Set<bigint>
   readonly authorizations: Set<Authorization>
+}
+
+/** A password, as a server keeps it (core.telegram.org/api/srp). */
+export interface Password {
+  readonly salt1: Uint8Array
+  readonly salt2: Uint8Array
+  readonly verifier: Uint8Array
+  readonly hint: string | undefined
 }
 
 /** A login: one account on one permanent key. */
@@ -31,6 +46,8 @@ export interface Authorization {
   readonly key: AuthKey
   readonly createdAt: number
   readonly box: UpdateBox
+  /** Keys of other data centres that speak for this login. */
+  readonly imported: Set<AuthKey>
   /** Whether secret chats may be requested with this device. */
   acceptsSecretChats: boolean
   /** The secret chats that are bound to this device or were offered to it. */
@@ -49,6 +66,8 @@ export interface ClientInfo {
 
 export interface AuthKey {
   readonly key: SharedKey
+  /** The data centre that made it, and knows it. */
+  readonly dc: number
   readonly createdAt: number
   /** The end of a temporary key's life in seconds of unix time; `undefined` for a permanent key. */
   readonly expiresAt: number | undefined
@@ -62,6 +81,8 @@ export interface AuthKey {
   layer: number
   client: ClientInfo | undefined
   authorization: Authorization | undefined
+  /** Whose code was right, but whose password is still to come. */
+  passwordPending: Account | undefined
 }
 
 /** One of the two ends of a secret chat. */
@@ -88,9 +109,11 @@ export interface Chat {
   readonly offeredTo: Set<Authorization>
 }
 
-/** An encrypted file, complete. */
+/** A file, complete. */
 export interface StoredFile {
   readonly id: bigint
+  /** The data centre that has it. */
+  readonly dc: number
   readonly accessHash: bigint
   readonly keyFingerprint: number
   readonly bytes: Uint8Array

@@ -9,6 +9,7 @@
  */
 import * as Api from "@effect-mtproto/core/Api"
 import { isTlError } from "@effect-mtproto/core/TlError"
+import * as Effect from "effect/Effect"
 import { readInt } from "./bytes.ts"
 import * as CallLog from "./callLog.ts"
 import * as Failure from "./failure.ts"
@@ -36,6 +37,8 @@ export interface Runtime {
   readonly stubs: Map<string, Entry>
   /** Runs something later, unless the returned function is called before. */
   readonly after: (millis: number, run: () => void) => () => void
+  /** Runs what takes long, and calls back with its result. */
+  readonly run: <A>(effect: Effect.Effect<A>, done: (result: A) => void) => void
   /** Breaks the connection that a session speaks over. */
   readonly disconnect: (session: Session.Session) => void
   /** The queries that wait, by session. */
@@ -141,7 +144,7 @@ const refusal = (entry: Entry, key: AuthKey): Failure.RpcFailure | undefined => 
 
 const decode = (method: Api.AnyMethod, body: Uint8Array): Api.AnyRequest | Failure.RpcFailure => {
   try {
-    return method.params.decode(body) as unknown as Api.AnyRequest
+    return Layers.decodeRequest(method, body)
   } catch (error) {
     if (!isTlError(error)) throw error
     return Failure.badRequest(error.reason === "TrailingBytes" ? "INPUT_REQUEST_TOO_LONG" : "INPUT_FETCH_ERROR")
@@ -156,12 +159,15 @@ const call = (
   query: Query,
   entry: Entry,
   request: Api.AnyRequest
-): Outcome => {
+): Outcome | Effect.Effect<Outcome> => {
   const { world } = runtime
   const refused = refusal(entry, key)
   if (refused !== undefined) return failed(refused)
-  const authorization = permanent(key)?.authorization
-  if (authorization !== undefined && !entry.forFiles && !query.withoutUpdates) session.wantsUpdates = true
+  const owner = permanent(key)
+  const authorization = owner?.authorization
+  // a key of another data centre, for which a login was only imported, is for files
+  const isOwn = authorization !== undefined && authorization.key === owner
+  if (isOwn && !entry.forFiles && !query.withoutUpdates) session.wantsUpdates = true
   const context: Call & { readonly authorization: typeof authorization } = {
     world,
     key,
@@ -170,15 +176,27 @@ const call = (
     authorization,
     now: World.seconds(world)
   }
-  try {
-    const answer = entry.handle(context, request)
-    if (Failure.isFailure(answer)) return failed(answer)
-    const result = Layers.encodeResult(query.layer, entry.method, answer)
-    return { result: compress(world, entry, result), error: undefined }
-  } catch (error) {
-    // an answer of the user's that does not fit its method, or a mistake of ours: no client may stop the server
+  // an answer of the user's that does not fit its method, or a mistake of ours: no client may stop the server
+  const internal = (error: unknown): Outcome => {
     runtime.report(error)
     return failed(Failure.make(500, "INTERNAL_SERVER_ERROR"))
+  }
+  const encode = (answer: unknown): Outcome => {
+    try {
+      if (Failure.isFailure(answer)) return failed(answer)
+      const result = Layers.encodeResult(query.layer, entry.method, answer)
+      return { result: compress(world, entry, result), error: undefined }
+    } catch (error) {
+      return internal(error)
+    }
+  }
+  try {
+    const answer = entry.handle(context, request)
+    if (!Effect.isEffect(answer)) return encode(answer)
+    const computed = answer as Effect.Effect<unknown>
+    return computed.pipe(Effect.map(encode), Effect.catchCause((cause) => Effect.sync(() => internal(cause))))
+  } catch (error) {
+    return internal(error)
   }
 }
 
@@ -247,7 +265,7 @@ const start = (
     size: query.body.length
   }
   const { method: name, phone } = subject
-  const outcome = (): Outcome => {
+  const outcome = (): Outcome | Effect.Effect<Outcome> => {
     const failure = Faults.takeCall(faults, name, phone, "Fail")
     if (failure !== undefined) return failed(Failure.make(failure.code, failure.type))
     const entry = runtime.stubs.get(name) ?? (method === undefined ? undefined : Registry.entryOf(method))
@@ -261,7 +279,11 @@ const start = (
       // as if the query had never arrived: the client sends it again
       session.received.delete(msgId)
       runtime.disconnect(session)
-    } else finish(runtime, key, session, msgId, subject, outcome())
+      return
+    }
+    const made = outcome()
+    if (!Effect.isEffect(made)) finish(runtime, key, session, msgId, subject, made)
+    else runtime.run(made, (computed) => finish(runtime, key, session, msgId, subject, computed))
   }
   const delay = Faults.takeCall(faults, name, phone, "Delay")
   if (delay === undefined || !park(runtime, session, msgId, { millis: delay.millis, check: () => false, late: run })) {

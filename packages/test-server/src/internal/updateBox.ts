@@ -29,14 +29,12 @@ export interface QueuedUpdate {
 }
 
 export interface State {
-  readonly pts: number
   readonly qts: number
   readonly date: number
   readonly seq: number
 }
 
 export interface UpdateBox {
-  readonly pts: number
   /** The number of the last encrypted message. */
   qts: number
   /** The number of the last ordered container of updates. */
@@ -52,7 +50,6 @@ export interface UpdateBox {
 }
 
 export const make = (): UpdateBox => ({
-  pts: 1,
   // TDLib takes an encrypted message with qts 1 for a broken update
   qts: 1,
   seq: 0,
@@ -69,7 +66,7 @@ export const waiting = (box: UpdateBox): number => box.messages.length - box.hea
 /** The state to tell to the client now. */
 export const state = (box: UpdateBox, now: number): State => {
   box.issued = Math.max(box.issued, now)
-  return { pts: box.pts, qts: box.qts, date: box.issued, seq: box.seq }
+  return { qts: box.qts, date: box.issued, seq: box.seq }
 }
 
 /** Queues an encrypted message and returns its `qts`. */
@@ -155,7 +152,7 @@ export const difference = (box: UpdateBox, request: DifferenceRequest): Differen
     return {
       messages: [],
       others,
-      state: { pts: box.pts, qts: request.qts, date: others.at(-1)!.date, seq: box.seq },
+      state: { qts: request.qts, date: others.at(-1)!.date, seq: box.seq },
       final: false
     }
   }

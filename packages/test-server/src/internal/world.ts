@@ -8,12 +8,14 @@
 import * as Api from "@effect-mtproto/core/Api"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import type * as SharedKey from "@effect-mtproto/crypto/SharedKey"
+import type * as Srp from "@effect-mtproto/crypto/Srp"
 import { readLong, writeLong } from "./bytes.ts"
 import * as CallLog from "./callLog.ts"
 import * as Faults from "./faults.ts"
 import * as Files from "./files.ts"
 import * as Layers from "./layers.ts"
 import type { Limits } from "./limits.ts"
+import * as Mail from "./mail.ts"
 import type { Account, AuthKey, Authorization, Chat } from "./model.ts"
 import * as Relay from "./relay.ts"
 import * as Salts from "./salts.ts"
@@ -60,9 +62,24 @@ interface LoginCode {
   attempts: number
 }
 
+/** A challenge of two-step verification. */
+export interface PasswordChallenge {
+  readonly account: Account
+  readonly key: AuthKey
+  readonly challenge: Srp.Challenge
+}
+
+/** A login on its way to another data centre. */
+export interface ExportedLogin {
+  readonly authorization: Authorization
+  readonly dc: number
+  readonly bytes: Uint8Array
+}
+
 /** A code by which a device waits to be let in. */
 export interface LoginToken {
   readonly name: string
+  readonly bytes: Uint8Array
   /** The permanent key of the device. */
   readonly key: AuthKey
   readonly expiresAt: number
@@ -73,6 +90,7 @@ export interface World {
   readonly crypto: Crypto["Service"]
   /** Milliseconds of unix time, skew included. */
   readonly clock: () => number
+  /** The main data centre. */
   readonly dcId: number
   readonly testMode: boolean
   /** Where the data centres listen; filled in once the server does. */
@@ -90,9 +108,13 @@ export interface World {
   /** Logins under way, by `phone_code_hash`. */
   readonly logins: Map<string, LoginCode>
   readonly loginTokens: Map<string, LoginToken>
+  readonly passwords: Map<bigint, PasswordChallenge>
+  readonly exported: Map<bigint, ExportedLogin>
   readonly keys: Map<bigint, AuthKey>
   readonly chats: Map<number, Chat>
   readonly files: Files.FileStore
+  /** What is known of files that are sent openly. */
+  readonly documents: Map<bigint, Mail.MailDocument>
   readonly faults: Faults.Faults
   readonly calls: CallLog.CallLog
   readonly counters: Counters
@@ -120,9 +142,12 @@ export const make = (options: {
   codes: new Map(),
   logins: new Map(),
   loginTokens: new Map(),
+  passwords: new Map(),
+  exported: new Map(),
   keys: new Map(),
   chats: new Map(),
   files: Files.make(options.limits.fileBytes),
+  documents: new Map(),
   faults: Faults.make(),
   calls: CallLog.make(options.limits.calls, options.limits.callBytes),
   counters: {
@@ -231,11 +256,12 @@ export const resolveUser = (world: World, viewer: Account, user: Api.InputUser):
 export const addKey = (
   world: World,
   key: SharedKey.SharedKey,
-  options: { readonly salt: bigint; readonly expiresIn: number | undefined }
+  options: { readonly dc: number; readonly salt: bigint; readonly expiresIn: number | undefined }
 ): AuthKey => {
   const now = seconds(world)
   const authKey: AuthKey = {
     key,
+    dc: options.dc,
     createdAt: now,
     expiresAt: options.expiresIn === undefined ? undefined : now + options.expiresIn,
     boundTo: undefined,
@@ -244,7 +270,8 @@ export const addKey = (
     sessions: new Map(),
     layer: Api.layer,
     client: undefined,
-    authorization: undefined
+    authorization: undefined,
+    passwordPending: undefined
   }
   world.keys.set(key.id, authKey)
   world.counters.keysCreated++
@@ -264,7 +291,7 @@ const forgetAnonymousKeys = (world: World): void => {
 
 /** Forgets a key, its sessions, and the login it had. */
 export const removeKey = (world: World, key: AuthKey): void => {
-  if (key.authorization !== undefined) terminate(world, key.authorization)
+  leave(world, key)
   world.keys.delete(key.key.id)
   for (const temporary of key.temporary) removeKey(world, temporary)
   key.boundTo?.temporary.delete(key)
@@ -284,16 +311,37 @@ export const endSession = (world: World, key: AuthKey, session: Session.Session)
 // logins
 // -----------------------------------------------------------------------------
 
+/** A key speaks for nobody any more. If it is the one that logged in, its login ends. */
+const leave = (world: World, key: AuthKey): void => {
+  const { authorization } = key
+  if (authorization === undefined) return
+  if (authorization.key === key) terminate(world, authorization)
+  else {
+    key.authorization = undefined
+    authorization.imported.delete(key)
+  }
+}
+
+/** Lets a key of another data centre speak for a login. */
+export const importLogin = (world: World, key: AuthKey, authorization: Authorization): void => {
+  if (key.authorization === authorization) return
+  leave(world, key)
+  key.authorization = authorization
+  authorization.imported.add(key)
+}
+
 /** Logs an account in on a permanent key. */
 export const authorize = (world: World, key: AuthKey, account: Account): Authorization => {
-  if (key.authorization?.account === account) return key.authorization
-  if (key.authorization !== undefined) terminate(world, key.authorization)
+  key.passwordPending = undefined
+  if (key.authorization?.account === account && key.authorization.key === key) return key.authorization
+  leave(world, key)
   const authorization: Authorization = {
     hash: randomLong(world),
     account,
     key,
     createdAt: seconds(world),
     box: UpdateBox.make(),
+    imported: new Set(),
     acceptsSecretChats: account.botToken === undefined,
     chats: new Set(),
     active: true
@@ -310,8 +358,11 @@ export const authorize = (world: World, key: AuthKey, account: Account): Authori
 export const terminate = (world: World, authorization: Authorization): void => {
   authorization.active = false
   authorization.account.authorizations.delete(authorization)
-  authorization.key.authorization = undefined
-  for (const session of sessionsOf(authorization.key)) session.wantsUpdates = false
+  for (const key of [authorization.key, ...authorization.imported]) {
+    key.authorization = undefined
+    for (const session of sessionsOf(key)) session.wantsUpdates = false
+  }
+  authorization.imported.clear()
   deliver(world, Relay.logOut(authorization, seconds(world)))
 }
 
@@ -326,15 +377,25 @@ export const sessionsOf = function*(key: AuthKey): IterableIterator<Session.Sess
 // -----------------------------------------------------------------------------
 
 /** Queues updates on every session of a device that wants them, serialised once for each key. */
-const pushTo = (world: World, authorization: Authorization, updates: () => Api.Updates): void => {
-  pushToKey(world, authorization.key, updates)
-  for (const temporary of authorization.key.temporary) pushToKey(world, temporary, updates)
+const pushTo = (
+  world: World,
+  authorization: Authorization,
+  updates: () => Api.Updates,
+  except?: Session.Session
+): void => {
+  pushToKey(world, authorization.key, updates, except)
+  for (const temporary of authorization.key.temporary) pushToKey(world, temporary, updates, except)
 }
 
-const pushToKey = (world: World, key: AuthKey, updates: () => Api.Updates): void => {
+const pushToKey = (
+  world: World,
+  key: AuthKey,
+  updates: () => Api.Updates,
+  except: Session.Session | undefined
+): void => {
   let body: Uint8Array | undefined
   for (const session of key.sessions.values()) {
-    if (!session.wantsUpdates) continue
+    if (!session.wantsUpdates || session === except) continue
     body ??= Layers.encodeUpdates(key.layer, updates())
     Session.push(session, world.settings.rules, world.clock(), body)
     world.dirty.add(session)
@@ -418,6 +479,95 @@ export const sendMessage = (world: World, to: Authorization, message: Api.Encryp
     date: UpdateBox.state(to.box, seconds(world)).date,
     seq: 0
   }))
+}
+
+// -----------------------------------------------------------------------------
+// ordinary messages
+// -----------------------------------------------------------------------------
+
+const peerUser = (userId: bigint): Api.Peer => ({ _tag: "peerUser", userId })
+
+/** A document of which an account may know. */
+export const documentOf = (
+  world: World,
+  viewer: Account,
+  input: { readonly id: bigint; readonly accessHash: bigint }
+): Mail.MailDocument | undefined =>
+  Files.find(world.files, viewer.id, input.id, input.accessHash) === undefined
+    ? undefined
+    : world.documents.get(input.id)
+
+/** A document, as a message shows it. */
+export const mediaOf = (document: Mail.MailDocument): Api.MessageMedia => ({
+  _tag: "messageMediaDocument",
+  document: {
+    _tag: "document",
+    id: document.file.id,
+    accessHash: document.file.accessHash,
+    fileReference: document.reference,
+    date: document.date,
+    mimeType: document.mimeType,
+    size: BigInt(document.file.bytes.length),
+    dcId: document.file.dc,
+    attributes: document.attributes
+  }
+})
+
+/** A message in an account's box. */
+export const messageOf = (_world: World, viewer: Account, mail: Mail.Mail): Api.Message => ({
+  _tag: "message",
+  ...(mail.from === viewer.id && mail.peer !== viewer.id ? { out: true } : {}),
+  ...(mail.silent ? { silent: true } : {}),
+  id: mail.id,
+  ...(mail.from === viewer.id ? { fromId: peerUser(viewer.id) } : {}),
+  peerId: peerUser(mail.peer),
+  ...(mail.replyTo === undefined
+    ? {}
+    : { replyTo: { _tag: "messageReplyHeader", replyToMsgId: mail.replyTo } }),
+  date: mail.date,
+  message: mail.text,
+  ...(mail.document === undefined ? {} : { media: mediaOf(mail.document) }),
+  ...(mail.entities === undefined ? {} : { entities: mail.entities })
+})
+
+/** What happened in an account's box, as its devices are told. */
+export const mailUpdate = (world: World, viewer: Account, event: Mail.MailEvent): Api.Update => {
+  const { count: ptsCount, pts } = event
+  switch (event._tag) {
+    case "New":
+      return { _tag: "updateNewMessage", message: messageOf(world, viewer, event.mail), pts, ptsCount }
+    case "Deleted":
+      return { _tag: "updateDeleteMessages", messages: event.ids, pts, ptsCount }
+    case "ReadInbox":
+      return {
+        _tag: "updateReadHistoryInbox",
+        peer: peerUser(event.peer),
+        maxId: event.upTo,
+        stillUnreadCount: Mail.unread(viewer.mail, event.peer),
+        pts,
+        ptsCount
+      }
+    case "ReadOutbox":
+      return { _tag: "updateReadHistoryOutbox", peer: peerUser(event.peer), maxId: event.upTo, pts, ptsCount }
+  }
+}
+
+/** The users that an event speaks of. */
+export const usersInMail = (event: Mail.MailEvent): ReadonlyArray<bigint> =>
+  event._tag === "New" ? [event.mail.peer, event.mail.from] : event._tag === "Deleted" ? [] : [event.peer]
+
+/** Tells all devices of an account what happened in its box, except for the session that hears of it otherwise. */
+export const sendMail = (world: World, to: Account, event: Mail.MailEvent, except?: Session.Session): void => {
+  for (const device of to.authorizations) {
+    pushTo(world, device, () => ({
+      _tag: "updates",
+      updates: [mailUpdate(world, to, event)],
+      users: usersFor(world, to, usersInMail(event)),
+      chats: [],
+      date: seconds(world),
+      seq: 0
+    }), except)
+  }
 }
 
 /** Forgets chats that ended, oldest first, while there are too many. False if there is no room. */

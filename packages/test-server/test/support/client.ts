@@ -322,12 +322,13 @@ export const initialize = (query: Uint8Array, layer = Api.layer): Uint8Array =>
 export const open = Effect.fnUntraced(function*(
   crypto: Crypto["Service"],
   server: TestServer.TestServer["Service"],
-  options: WireOptions & { readonly expiresIn?: number } = {}
+  options: WireOptions & { readonly expiresIn?: number; readonly dc?: number } = {}
 ) {
-  const wire = yield* connect(crypto, server, options)
+  const address = server.datacenters.find((dc) => dc.id === options.dc) ?? server
+  const wire = yield* connect(crypto, address, options)
   const { key, salt, verdict } = yield* exchange(crypto, wire, {
     publicKey: server.publicKeys[0]!,
-    dc: server.dcId,
+    dc: options.dc ?? server.dcId,
     expiresIn: options.expiresIn
   }).pipe(Effect.orDie)
   if (verdict._tag !== "dh_gen_ok") throw new Error(verdict._tag)

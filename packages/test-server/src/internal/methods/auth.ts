@@ -1,17 +1,18 @@
 /**
- * `auth.*`: logging in by phone and code, bots by token, logging out, and
- * temporary keys (core.telegram.org/api/auth, .../api/pfs).
+ * `auth.*`: logging in by phone and code, bots by token, logging out, temporary
+ * keys, and logins that are passed on to other data centres
+ * (core.telegram.org/api/auth, .../api/pfs, .../api/datacenter).
  */
 import * as Api from "@effect-mtproto/core/Api"
 import * as MtprotoApi from "@effect-mtproto/core/MtprotoApi"
 import * as TlCodec from "@effect-mtproto/core/TlCodec"
 import * as MessageKey from "@effect-mtproto/crypto/MessageKey"
-import { readInt, readLong, toHex } from "../bytes.ts"
+import { equals, readInt, readLong, toHex } from "../bytes.ts"
 import * as Failure from "../failure.ts"
 import { readObject } from "../handshake.ts"
-import { type AuthKey, permanent } from "../model.ts"
+import { type Account, type AuthKey, permanent } from "../model.ts"
 import * as World from "../world.ts"
-import { anyone, type Call, type Entry, user } from "./method.ts"
+import { anyone, type Call, type Entry, user, type UserCall } from "./method.ts"
 
 const CODE_LIFETIME = 300
 const CODE_ATTEMPTS = 5
@@ -22,10 +23,18 @@ const sentCode = (phoneCodeHash: string, code: string): Api.auth.SentCode => ({
   phoneCodeHash
 })
 
+/** Where an account logs in, if not here. */
+const migration = (call: Call, account: Account | undefined, what: "PHONE" | "USER"): Failure.RpcFailure | undefined =>
+  account === undefined || account.dc === call.key.dc
+    ? undefined
+    : Failure.make(303, `${what}_MIGRATE_${account.dc}`)
+
 const sendCode = (call: Call, phoneNumber: string): Api.auth.SentCode | Failure.RpcFailure => {
   const { key, world } = call
   const phone = World.normalizePhone(phoneNumber)
   if (phone === undefined) return Failure.make(406, "PHONE_NUMBER_INVALID")
+  const elsewhere = migration(call, world.byPhone.get(phone), "PHONE")
+  if (elsewhere !== undefined) return elsewhere
   const phoneCodeHash = toHex(world.crypto.randomBytes(9))
   world.logins.set(phoneCodeHash, {
     phone,
@@ -63,7 +72,57 @@ const signIn = (
   if (account === undefined) return { _tag: "auth.authorizationSignUpRequired" }
   if (account.deleted) return Failure.unauthorized("USER_DEACTIVATED")
   world.logins.delete(request.phoneCodeHash)
-  World.authorize(world, login.key, account)
+  return logIn(world, login.key, account)
+}
+
+/** Lets an account in, unless its password is still to come. */
+export const logIn = (
+  world: World.World,
+  key: AuthKey,
+  account: Account
+): Api.auth.authorization | Failure.RpcFailure => {
+  if (account.password !== undefined) {
+    key.passwordPending = account
+    return Failure.unauthorized("SESSION_PASSWORD_NEEDED")
+  }
+  World.authorize(world, key, account)
+  return { _tag: "auth.authorization", user: World.userOf(world, account, account) }
+}
+
+// -----------------------------------------------------------------------------
+// several data centres
+// -----------------------------------------------------------------------------
+
+const EXPORTED = 128
+
+const exportLogin = (
+  call: UserCall,
+  request: Api.Params<typeof Api.auth.exportAuthorization>
+): Api.auth.ExportedAuthorization | Failure.RpcFailure => {
+  const { authorization, world } = call
+  const isKnown = world.addresses.some((address) => address.id === request.dcId)
+  if (!isKnown || request.dcId === call.key.dc) return Failure.badRequest("DC_ID_INVALID")
+  const bytes = world.crypto.randomBytes(EXPORTED)
+  const id = World.randomLong(world)
+  world.exported.set(id, { authorization, dc: request.dcId, bytes })
+  if (world.exported.size > world.limits.loginCodes) world.exported.delete(world.exported.keys().next().value!)
+  return { _tag: "auth.exportedAuthorization", id, bytes }
+}
+
+const importLogin = (
+  call: Call,
+  request: Api.Params<typeof Api.auth.importAuthorization>
+): Api.auth.Authorization | Failure.RpcFailure => {
+  const { world } = call
+  const key = permanent(call.key)
+  const exported = world.exported.get(request.id)
+  if (
+    key === undefined || exported?.dc !== key.dc || !exported.authorization.active ||
+    !equals(exported.bytes, request.bytes)
+  ) return Failure.badRequest("AUTH_BYTES_INVALID")
+  world.exported.delete(request.id)
+  World.importLogin(world, key, exported.authorization)
+  const { account } = exported.authorization
   return { _tag: "auth.authorization", user: World.userOf(world, account, account) }
 }
 
@@ -95,7 +154,9 @@ const bind = (call: Call, request: Api.Params<typeof Api.auth.bindTempAuthKey>):
   const { key, world } = call
   if (key.expiresAt === undefined) return Failure.badRequest("TEMP_AUTH_KEY_EMPTY")
   const owner = world.keys.get(request.permAuthKeyId)
-  if (owner === undefined || owner.expiresAt !== undefined) return Failure.badRequest("ENCRYPTED_MESSAGE_INVALID")
+  if (owner === undefined || owner.expiresAt !== undefined || owner.dc !== key.dc) {
+    return Failure.badRequest("ENCRYPTED_MESSAGE_INVALID")
+  }
   if (key.boundTo !== undefined && key.boundTo !== owner) return Failure.badRequest("TEMP_AUTH_KEY_ALREADY_BOUND")
   const inner = openBinding(call, owner, request.encryptedMessage)
   if (
@@ -134,9 +195,13 @@ export const methods: ReadonlyArray<Entry> = [
     const account = call.world.byToken.get(request.botAuthToken)
     const key = permanent(call.key)
     if (account === undefined || account.deleted || key === undefined) return Failure.badRequest("ACCESS_TOKEN_INVALID")
+    const elsewhere = migration(call, account, "USER")
+    if (elsewhere !== undefined) return elsewhere
     World.authorize(call.world, key, account)
     return { _tag: "auth.authorization", user: World.userOf(call.world, account, account) }
   }),
+  user(Api.auth.exportAuthorization, exportLogin),
+  anyone(Api.auth.importAuthorization, importLogin),
   anyone(Api.auth.bindTempAuthKey, bind),
   user(Api.auth.dropTempAuthKeys, (call, request) => {
     const owner = permanent(call.key)!

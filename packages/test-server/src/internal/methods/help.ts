@@ -7,13 +7,13 @@ import { anyone, type Entry } from "./method.ts"
 
 const APP_CONFIG_HASH = 1
 
-const configOf = (world: World, now: number): Api.Config => ({
+const configOf = (world: World, dc: number, now: number): Api.Config => ({
   _tag: "config",
   date: now,
   expires: now + 3600,
   testMode: world.testMode,
   // a client that finds another number here asks again without pause
-  thisDc: world.dcId,
+  thisDc: dc,
   dcOptions: world.addresses.map((address) => ({
     _tag: "dcOption",
     static: true,
@@ -56,11 +56,11 @@ const appConfig = (hash: number): Api.help.AppConfig =>
     : { _tag: "help.appConfig", hash: APP_CONFIG_HASH, config: { _tag: "jsonObject", value: [] } }
 
 export const methods: ReadonlyArray<Entry> = [
-  anyone(Api.help.getConfig, (call) => configOf(call.world, call.now)),
+  anyone(Api.help.getConfig, (call) => configOf(call.world, call.key.dc, call.now)),
   anyone(Api.help.getNearestDc, (call) => ({
     _tag: "nearestDc",
     country: "XX",
-    thisDc: call.world.dcId,
+    thisDc: call.key.dc,
     nearestDc: call.world.dcId
   })),
   anyone(Api.help.getAppConfig, (_, request) => appConfig(request.hash))

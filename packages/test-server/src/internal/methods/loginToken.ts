@@ -8,6 +8,7 @@ import * as Failure from "../failure.ts"
 import { permanent } from "../model.ts"
 import * as World from "../world.ts"
 import { describe } from "./account.ts"
+import * as Auth from "./auth.ts"
 import { anyone, type Call, type Entry, person } from "./method.ts"
 
 /** How long a code can be accepted, in seconds. */
@@ -16,12 +17,17 @@ const LENGTH = 32
 
 /** Lets a device in whose code was accepted. */
 const logIn = (call: Call, token: World.LoginToken): Api.auth.LoginToken | Failure.RpcFailure => {
-  const { acceptedBy, key } = token
-  if (acceptedBy === undefined || acceptedBy.deleted) return Failure.badRequest("AUTH_TOKEN_INVALID")
+  const { acceptedBy } = token
+  const key = permanent(call.key)
+  if (acceptedBy === undefined || acceptedBy.deleted || key === undefined) {
+    return Failure.badRequest("AUTH_TOKEN_INVALID")
+  }
+  if (acceptedBy.dc !== key.dc) {
+    return { _tag: "auth.loginTokenMigrateTo", dcId: acceptedBy.dc, token: token.bytes }
+  }
   call.world.loginTokens.delete(token.name)
-  World.authorize(call.world, key, acceptedBy)
-  const user = World.userOf(call.world, acceptedBy, acceptedBy)
-  return { _tag: "auth.loginTokenSuccess", authorization: { _tag: "auth.authorization", user } }
+  const authorization = Auth.logIn(call.world, key, acceptedBy)
+  return Failure.isFailure(authorization) ? authorization : { _tag: "auth.loginTokenSuccess", authorization }
 }
 
 const exportToken = (
@@ -40,7 +46,7 @@ const exportToken = (
   const token = world.crypto.randomBytes(LENGTH)
   const expiresAt = call.now + LIFETIME
   const name = toHex(token)
-  world.loginTokens.set(name, { name, key, expiresAt, acceptedBy: undefined })
+  world.loginTokens.set(name, { name, bytes: token, key, expiresAt, acceptedBy: undefined })
   if (world.loginTokens.size > world.limits.loginCodes) {
     world.loginTokens.delete(world.loginTokens.keys().next().value!)
   }
@@ -51,7 +57,9 @@ export const methods: ReadonlyArray<Entry> = [
   anyone(Api.auth.exportLoginToken, exportToken),
   anyone(Api.auth.importLoginToken, (call, request) => {
     const token = call.world.loginTokens.get(toHex(request.token))
-    if (token === undefined || token.key !== permanent(call.key)) return Failure.badRequest("AUTH_TOKEN_INVALID")
+    // on another data centre it comes with another key, once it was accepted
+    const isKnown = token !== undefined && (token.key === permanent(call.key) || token.acceptedBy?.dc === call.key.dc)
+    if (!isKnown) return Failure.badRequest("AUTH_TOKEN_INVALID")
     return token.expiresAt < call.now ? Failure.badRequest("AUTH_TOKEN_EXPIRED") : logIn(call, token)
   }),
   person(Api.auth.acceptLoginToken, (call, request) => {

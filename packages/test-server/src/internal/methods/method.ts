@@ -2,6 +2,7 @@
  * What a method of the API is made of on the server.
  */
 import type * as Api from "@effect-mtproto/core/Api"
+import type * as Effect from "effect/Effect"
 import type { RpcFailure } from "../failure.ts"
 import type { AuthKey, Authorization } from "../model.ts"
 import type { Session } from "../session.ts"
@@ -37,7 +38,12 @@ export interface Entry {
   readonly handle: (call: any, request: any) => unknown
 }
 
-type Handler<C, M extends Api.AnyMethod> = (call: C, request: Api.Params<M>) => Api.Response<M> | RpcFailure
+type Answer<M extends Api.AnyMethod> = Api.Response<M> | RpcFailure
+
+type Handler<C, M extends Api.AnyMethod> = (call: C, request: Api.Params<M>) => Answer<M>
+
+/** Answers with an effect if it has to compute. */
+type Computing<C, M extends Api.AnyMethod> = (call: C, request: Api.Params<M>) => Answer<M> | Effect.Effect<Answer<M>>
 
 export const anyone = <M extends Api.AnyMethod>(method: M, handle: Handler<Call, M>): Entry => ({
   method,
@@ -54,6 +60,22 @@ export const user = <M extends Api.AnyMethod>(method: M, handle: Handler<UserCal
 })
 
 export const person = <M extends Api.AnyMethod>(method: M, handle: Handler<UserCall, M>): Entry => ({
+  method,
+  access: "person",
+  forFiles: false,
+  handle
+})
+
+/** A method that anyone may call, and that computes. */
+export const anyoneComputing = <M extends Api.AnyMethod>(method: M, handle: Computing<Call, M>): Entry => ({
+  method,
+  access: "anyone",
+  forFiles: false,
+  handle
+})
+
+/** A method for people that computes. */
+export const personComputing = <M extends Api.AnyMethod>(method: M, handle: Computing<UserCall, M>): Entry => ({
   method,
   access: "person",
   forFiles: false,

@@ -6,6 +6,7 @@ import * as Api from "@effect-mtproto/core/Api"
 import * as Failure from "../failure.ts"
 import type { Account } from "../model.ts"
 import * as World from "../world.ts"
+import { peerOf } from "./messages.ts"
 import { type Entry, person, user, type UserCall } from "./method.ts"
 
 const MAX_CONTACTS = 10_000
@@ -30,15 +31,6 @@ const full = (call: UserCall, account: Account): Api.users.UserFull => ({
   chats: [],
   users: [World.userOf(call.world, call.authorization.account, account)]
 })
-
-const peerOf = (call: UserCall, peer: Api.InputPeer): Account | undefined =>
-  peer._tag === "inputPeerUser"
-    ? World.resolveUser(call.world, call.authorization.account, {
-      _tag: "inputUser",
-      userId: peer.userId,
-      accessHash: peer.accessHash
-    })
-    : undefined
 
 const contactsOf = (call: UserCall): Api.contacts.Contacts => {
   const own = call.authorization.account
@@ -104,6 +96,16 @@ export const methods: ReadonlyArray<Entry> = [
   }),
   person(Api.contacts.getContacts, contactsOf),
   person(Api.contacts.importContacts, (call, request) => importContacts(call, request.contacts)),
+  person(Api.contacts.getBlocked, (call) => ({
+    _tag: "contacts.blocked",
+    blocked: [...call.authorization.account.blocked].map((userId) => ({
+      _tag: "peerBlocked" as const,
+      peerId: { _tag: "peerUser" as const, userId },
+      date: call.now
+    })),
+    chats: [],
+    users: World.usersFor(call.world, call.authorization.account, call.authorization.account.blocked)
+  })),
   person(Api.contacts.block, (call, request) => {
     const account = peerOf(call, request.id)
     if (account === undefined || account === call.authorization.account) return Failure.badRequest("PEER_ID_INVALID")
@@ -112,7 +114,7 @@ export const methods: ReadonlyArray<Entry> = [
   }),
   person(Api.contacts.unblock, (call, request) => {
     const account = peerOf(call, request.id)
-    if (account === undefined) return Failure.badRequest("PEER_ID_INVALID")
+    if (account === undefined || account === call.authorization.account) return Failure.badRequest("PEER_ID_INVALID")
     call.authorization.account.blocked.delete(account.id)
     return true
   })

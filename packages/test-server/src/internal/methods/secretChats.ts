@@ -87,17 +87,17 @@ const discardEncryption = (
 const lineOf = (call: UserCall, peer: Api.InputEncryptedChat): Relay.Line | Failure.RpcFailure =>
   Relay.line(call.world.chats.get(peer.chatId), call.authorization, peer.accessHash)
 
-const sent = (date: number, file: StoredFile | undefined, dcId: number): Api.messages.SentEncryptedMessage =>
+const sent = (date: number, file: StoredFile | undefined): Api.messages.SentEncryptedMessage =>
   file === undefined
     ? { _tag: "messages.sentEncryptedMessage", date }
-    : { _tag: "messages.sentEncryptedFile", date, file: describe(file, dcId) }
+    : { _tag: "messages.sentEncryptedFile", date, file: describe(file) }
 
-const describe = (file: StoredFile, dcId: number): Api.EncryptedFile => ({
+const describe = (file: StoredFile): Api.EncryptedFile => ({
   _tag: "encryptedFile",
   id: file.id,
   accessHash: file.accessHash,
   size: BigInt(file.bytes.length),
-  dcId,
+  dcId: file.dc,
   keyFingerprint: file.keyFingerprint
 })
 
@@ -132,11 +132,11 @@ const send = (
       : {
         _tag: "encryptedMessage",
         ...common,
-        file: file === undefined ? { _tag: "encryptedFileEmpty" } : describe(file, world.dcId)
+        file: file === undefined ? { _tag: "encryptedFileEmpty" } : describe(file)
       }
   )
   if (file !== undefined) Relay.remember(line.from, request.randomId, file)
-  return sent(now, file, world.dcId)
+  return sent(now, file)
 }
 
 const fileOf = (call: UserCall, input: Api.InputEncryptedFile): StoredFile | Failure.RpcFailure => {
@@ -155,6 +155,7 @@ const fileOf = (call: UserCall, input: Api.InputEncryptedFile): StoredFile | Fai
         parts: input.parts,
         md5: input._tag === "inputEncryptedFileUploaded" ? input.md5Checksum : "",
         keyFingerprint: input.keyFingerprint,
+        dc: call.key.dc,
         id: World.randomLong(world),
         accessHash: World.randomLong(world)
       })
@@ -199,7 +200,7 @@ export const methods: ReadonlyArray<Entry> = [
     const line = lineOf(call, request.peer)
     if (Failure.isFailure(line)) return line
     const file = fileOf(call, request.file)
-    return Failure.isFailure(file) ? file : describe(file, call.world.dcId)
+    return Failure.isFailure(file) ? file : describe(file)
   }),
   person(Api.messages.readEncryptedHistory, readHistory),
   person(Api.messages.setEncryptedTyping, (call, request) => {

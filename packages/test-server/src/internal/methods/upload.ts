@@ -1,9 +1,12 @@
 /**
- * `upload.*`: parts of encrypted files, up and down.
+ * `upload.*`: parts of files, up and down.
  */
 import * as Api from "@effect-mtproto/core/Api"
+import { equals } from "../bytes.ts"
 import * as Failure from "../failure.ts"
 import * as Files from "../files.ts"
+import type { StoredFile } from "../model.ts"
+import * as World from "../world.ts"
 import { type Entry, file, type UserCall } from "./method.ts"
 
 const save = (
@@ -17,14 +20,33 @@ const save = (
     now: call.now
   })
 
+/** The file that a location names. */
+const find = (call: UserCall, location: Api.InputFileLocation): StoredFile | Failure.RpcFailure => {
+  const { account } = call.authorization
+  switch (location._tag) {
+    case "inputEncryptedFileLocation":
+      return Files.find(call.world.files, account.id, location.id, location.accessHash) ??
+        Failure.badRequest("LOCATION_INVALID")
+    case "inputDocumentFileLocation": {
+      const document = World.documentOf(call.world, account, location)
+      if (document === undefined || location.thumbSize !== "") return Failure.badRequest("LOCATION_INVALID")
+      if (location.fileReference.length === 0) return Failure.badRequest("FILE_REFERENCE_EMPTY")
+      return equals(document.reference, location.fileReference)
+        ? document.file
+        : Failure.badRequest("FILE_REFERENCE_EXPIRED")
+    }
+    default:
+      return Failure.badRequest("LOCATION_INVALID")
+  }
+}
+
 const read = (
   call: UserCall,
   request: Api.Params<typeof Api.upload.getFile>
 ): Api.upload.File | Failure.RpcFailure => {
-  if (request.location._tag !== "inputEncryptedFileLocation") return Failure.badRequest("LOCATION_INVALID")
-  const { accessHash, id } = request.location
-  const stored = Files.find(call.world.files, call.authorization.account.id, id, accessHash)
-  if (stored === undefined) return Failure.badRequest("LOCATION_INVALID")
+  const stored = find(call, request.location)
+  if (Failure.isFailure(stored)) return stored
+  if (stored.dc !== call.key.dc) return Failure.make(303, `FILE_MIGRATE_${stored.dc}`)
   const bytes = Files.read(stored, {
     offset: request.offset,
     limit: request.limit,
