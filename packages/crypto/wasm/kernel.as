@@ -30,6 +30,22 @@
 //
 // In IGE the block cipher's input is plaintext + previous ciphertext. Both are brought to K apart, the ciphertext by a
 // second pair of output tables, so that no change of basis is on the chain from block to block.
+//
+// ONE PERMUTATION LESS
+//
+// A round ends with a sum of four permuted vectors, c0 P0 + c1 P1 + c2 P2 + c3 P3, where each P holds ShiftRows and a
+// rotation of the columns. SubBytes does not care where a byte is. So if the state is kept permuted by Q, and Q is
+// followed by one of the four, that one needs no permutation at all: the next state is kept permuted by Q' = Pm^-1 Q, and
+// the others become Q^-1 P Q'. Pm^4 is nothing or a rotation of the columns, which all of them commute with, so the masks
+// recur after four rounds and Q after eight. The coefficient that is ready last is the one to leave alone: 3 in
+// encryption, where it is the sum of two others, 14 in decryption. Round keys are kept permuted like the state that they
+// are added to.
+//
+// ORDER
+//
+// A block is one chain of dependent instructions, so what counts is how long each has to wait: for its operands, and for
+// one of the two units that permute. The statements of a round are in the order in which a processor should take them.
+// The build therefore leaves out the optimisations that would reorder them.
 
 // ---- memory -------------------------------------------------------------------------------------------------------
 
@@ -43,7 +59,7 @@
 @inline const E2V: usize = 128
 @inline const EOU: usize = 144
 @inline const EOV: usize = 160
-@inline const EM: usize = 176 // 4 masks
+@inline const EM: usize = 176 // 4 masks: the permutations of a round
 @inline const DIN_LO: usize = 240
 @inline const DIN_HI: usize = 256
 @inline const DU: usize = 272 // 14, 11, 13, 9: pairs of 32 bytes
@@ -86,6 +102,14 @@
 @inline const OUT_HI: usize = 2992
 @inline const KDU: usize = 3584 // 14, 11, 13, 9, 1: pairs of 32 bytes
 @inline const KM: usize = 3744 // 4 masks
+
+// the masks of a round for a permuted state, four times 64 bytes, the one of the last round, and eight of the keys
+@inline const EP: usize = 81920
+@inline const EP_LAST: usize = 82176
+@inline const EP_KEY: usize = 82192
+@inline const DP: usize = 82336
+@inline const DP_LAST: usize = 82592
+@inline const DP_KEY: usize = 82608
 
 // 32 bytes before the data belong to it: history, key or header
 @inline const DATA: usize = 4096
@@ -245,6 +269,8 @@ export function init(): void {
       }
     }
   }
+  permutations(EM, 1, EP)
+  permutations(DM, 0, DP)
   // SHA-256: the first 32 bits of the fractions of the cube roots of the first primes
   let prime: u32 = 2
   for (let i = 0; i < 64; i++) {
@@ -252,6 +278,39 @@ export function init(): void {
     prime++
     for (; !isSmallPrime(prime); prime++) {}
   }
+}
+
+/**
+ * From the four masks of a round, of which the `kept`-th is not to be needed, to the masks of four rounds, of the last
+ * round, and Q of eight, by which round keys are permuted.
+ */
+function permutations(masks: usize, kept: usize, to: usize): void {
+  const keys = to + 272
+  for (let n: usize = 0; n < 16; n++) store<u8>(keys + n, <u8> n)
+  for (let round: usize = 0; round < 8; round++) {
+    const q = keys + 16 * round, next = keys + 16 * ((round + 1) & 7)
+    for (let n: usize = 0; n < 16; n++) {
+      // Q'[n] = Pm^-1[Q[n]]
+      store<u8>(next + n, <u8> indexOf(masks + 16 * kept, load<u8>(q + n)))
+    }
+    for (let m: usize = 0; m < 4; m++) permuted(to + 64 * (round & 3) + 16 * m, q, masks + 16 * m, next)
+  }
+  // thirteen rounds precede the last, which has ShiftRows only, and whose result is not permuted
+  for (let n: usize = 0; n < 16; n++) store<u8>(to + 256 + n, <u8> indexOf(keys + 80, load<u8>(masks + n)))
+}
+
+// to[n] = q^-1[mask[next[n]]]
+function permuted(to: usize, q: usize, mask: usize, next: usize): void {
+  for (let n: usize = 0; n < 16; n++) {
+    store<u8>(to + n, <u8> indexOf(q, load<u8>(mask + load<u8>(next + n))))
+  }
+}
+
+function indexOf(mask: usize, value: u32): u32 {
+  for (let n: u32 = 0; n < 16; n++) {
+    if (load<u8>(mask + n) == value) return n
+  }
+  return 16
 }
 
 function isSmallPrime(n: u32): bool {
@@ -352,11 +411,11 @@ export function expandEncryption(): void {
   expandRaw()
   const constant = v128.load(0, C63)
   v128.store(0, v128.load(0, RAW), EK)
-  // the other keys are added before ShiftRows
-  const inverse = v128.load(0, DM)
+  // the other keys are added before the permutations of their round, of which there is none where they are added
   for (let r: usize = 16; r < 224; r += 16) {
-    v128.store(r, look(v128.xor(v128.load(r, RAW), constant), inverse), EK)
+    v128.store(r, look(v128.xor(v128.load(r, RAW), constant), v128.load(r & 112, EP_KEY)), EK)
   }
+  const inverse = look(v128.load(0, DM), v128.load(0, EP_KEY + 80))
   const last = look(v128.xor(v128.load(0, RAW + 224), constant), inverse)
   v128.store(0, linear(last, v128.load(0, OUT_LO), v128.load(0, OUT_HI), v128.load(0, LOW)), EK_LAST)
   v128.store(0, last, EK_LAST_K)
@@ -379,36 +438,55 @@ export function expandDecryption(): void {
     const n = v128.xor(look(v128.load(0, KDU + 96), k), look(v128.load(0, KDU + 112), i))
     const eb = v128.xor(look(e, v128.load(0, KM)), look(b, v128.load(0, KM + 16)))
     const dn = v128.xor(look(d, v128.load(0, KM + 32)), look(n, v128.load(0, KM + 48)))
-    v128.store(r, v128.xor(v128.xor(eb, constant), dn), DK)
+    const sum = v128.xor(v128.xor(eb, constant), dn)
+    v128.store(r, look(sum, v128.load((r - 16) & 112, DP_KEY)), DK)
   }
-  const last = look(v128.load(0, KEY), v128.load(0, EM))
+  const last = look(v128.load(0, KEY), look(v128.load(0, EM), v128.load(0, DP_KEY + 80)))
   v128.store(0, last, DK_LAST)
   v128.store(0, decryptionBasis(last), DK_LAST_K)
 }
 
-// One round, thirteen times over: a loop costs five percent. The sums are in the order in which their parts are ready:
-// `three` is the last here, `e` and `b` are in decryption.
+// One round, thirteen times over: a loop costs five percent.
 @inline
 function encryptionRound(
   x: v128, key: v128, low: v128, inv: v128, inva: v128, e1u: v128, e1v: v128, e2u: v128, e2v: v128,
-  m0: v128, m1: v128, m2: v128, m3: v128
+  m0: v128, m2: v128, m3: v128
 ): v128 {
-  const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+  const k = v128.and(x, low)
+  const shifted = i16x8.shr_u(x, 4)
+  const i = v128.and(shifted, low)
   const ak = look(inva, k)
-  const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
-  const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
-  const one = v128.xor(look(e1u, io), look(e1v, jo))
-  const u2 = look(e2u, io), v2 = look(e2v, jo)
-  const two = v128.xor(v128.xor(u2, key), v2)
-  const three = v128.xor(one, v128.xor(u2, v2))
-  return v128.xor(look(three, m1), v128.xor(look(two, m0), v128.xor(look(one, m2), look(one, m3))))
+  const j = v128.xor(i, k)
+  const overI = look(inv, i)
+  const overJ = look(inv, j)
+  const p = v128.xor(overI, ak)
+  const q = v128.xor(overJ, ak)
+  const overP = look(inv, p)
+  const overQ = look(inv, q)
+  const io = v128.xor(overP, j)
+  const jo = v128.xor(overQ, i)
+  const u1 = look(e1u, io)
+  const v1 = look(e1v, jo)
+  const u2 = look(e2u, io)
+  const v2 = look(e2v, jo)
+  const one = v128.xor(u1, v1)
+  const s2 = look(one, m2)
+  const s3 = look(one, m3)
+  const two = v128.xor(u2, v2)
+  const keyed = v128.xor(two, key)
+  const s0 = look(two, m0)
+  const three = v128.xor(one, keyed)
+  return v128.xor(v128.xor(s2, three), v128.xor(s0, s3))
 }
 
 /** AES-256-IGE over `length` bytes at `ptr`, in place; IV is advanced. */
 export function igeEncrypt(ptr: usize, length: usize): void {
   const low = v128.load(0, LOW), inv = v128.load(0, INV), inva = v128.load(0, INVA)
   const e1u = v128.load(0, E1U), e1v = v128.load(0, E1V), e2u = v128.load(0, E2U), e2v = v128.load(0, E2V)
-  const m0 = v128.load(0, EM), m1 = v128.load(0, EM + 16), m2 = v128.load(0, EM + 32), m3 = v128.load(0, EM + 48)
+  const a0 = v128.load(0, EP), b0 = v128.load(0, EP + 32), c0 = v128.load(0, EP + 48)
+  const a1 = v128.load(0, EP + 64), b1 = v128.load(0, EP + 96), c1 = v128.load(0, EP + 112)
+  const a2 = v128.load(0, EP + 128), b2 = v128.load(0, EP + 160), c2 = v128.load(0, EP + 176)
+  const a3 = v128.load(0, EP + 192), b3 = v128.load(0, EP + 224), c3 = v128.load(0, EP + 240)
   let cipherK = encryptionBasis(v128.load(0, IV))
   let previous = v128.load(0, IV + 16)
   let previousK = encryptionBasis(previous)
@@ -417,27 +495,37 @@ export function igeEncrypt(ptr: usize, length: usize): void {
     const plain = v128.load(ptr)
     const plainK = linear(plain, v128.load(0, IN_LO), v128.load(0, IN_HI), low)
     let x = v128.xor(v128.xor(plainK, v128.load(0, EK)), cipherK)
-    x = encryptionRound(x, v128.load(0, EK + 16), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 32), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 48), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 64), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 80), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 96), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 112), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 128), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 144), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 160), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 176), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 192), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    x = encryptionRound(x, v128.load(0, EK + 208), low, inv, inva, e1u, e1v, e2u, e2v, m0, m1, m2, m3)
-    const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+    x = encryptionRound(x, v128.load(0, EK + 16), low, inv, inva, e1u, e1v, e2u, e2v, a0, b0, c0)
+    x = encryptionRound(x, v128.load(0, EK + 32), low, inv, inva, e1u, e1v, e2u, e2v, a1, b1, c1)
+    x = encryptionRound(x, v128.load(0, EK + 48), low, inv, inva, e1u, e1v, e2u, e2v, a2, b2, c2)
+    x = encryptionRound(x, v128.load(0, EK + 64), low, inv, inva, e1u, e1v, e2u, e2v, a3, b3, c3)
+    x = encryptionRound(x, v128.load(0, EK + 80), low, inv, inva, e1u, e1v, e2u, e2v, a0, b0, c0)
+    x = encryptionRound(x, v128.load(0, EK + 96), low, inv, inva, e1u, e1v, e2u, e2v, a1, b1, c1)
+    x = encryptionRound(x, v128.load(0, EK + 112), low, inv, inva, e1u, e1v, e2u, e2v, a2, b2, c2)
+    x = encryptionRound(x, v128.load(0, EK + 128), low, inv, inva, e1u, e1v, e2u, e2v, a3, b3, c3)
+    x = encryptionRound(x, v128.load(0, EK + 144), low, inv, inva, e1u, e1v, e2u, e2v, a0, b0, c0)
+    x = encryptionRound(x, v128.load(0, EK + 160), low, inv, inva, e1u, e1v, e2u, e2v, a1, b1, c1)
+    x = encryptionRound(x, v128.load(0, EK + 176), low, inv, inva, e1u, e1v, e2u, e2v, a2, b2, c2)
+    x = encryptionRound(x, v128.load(0, EK + 192), low, inv, inva, e1u, e1v, e2u, e2v, a3, b3, c3)
+    x = encryptionRound(x, v128.load(0, EK + 208), low, inv, inva, e1u, e1v, e2u, e2v, a0, b0, c0)
+    const k = v128.and(x, low)
+    const shifted = i16x8.shr_u(x, 4)
+    const i = v128.and(shifted, low)
     const ak = look(inva, k)
-    const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
-    const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
+    const j = v128.xor(i, k)
+    const overI = look(inv, i)
+    const overJ = look(inv, j)
+    const p = v128.xor(overI, ak)
+    const q = v128.xor(overJ, ak)
+    const overP = look(inv, p)
+    const overQ = look(inv, q)
+    const io = v128.xor(overP, j)
+    const jo = v128.xor(overQ, i)
+    const mask = v128.load(0, EP_LAST)
     const outK = v128.xor(v128.xor(look(e1u, io), v128.load(0, EK_LAST_K)), look(e1v, jo))
-    cipherK = v128.xor(look(outK, m0), previousK)
+    cipherK = v128.xor(look(outK, mask), previousK)
     const out = v128.xor(v128.xor(look(v128.load(0, EOU), io), v128.load(0, EK_LAST)), look(v128.load(0, EOV), jo))
-    v128.store(ptr, v128.xor(look(out, m0), previous))
+    v128.store(ptr, v128.xor(look(out, mask), previous))
     previous = plain
     previousK = plainK
   }
@@ -447,23 +535,47 @@ export function igeEncrypt(ptr: usize, length: usize): void {
 
 @inline
 function decryptionRound(
-  x: v128, key: v128, low: v128, inv: v128, inva: v128, m0: v128, m1: v128, m2: v128, m3: v128
+  x: v128, key: v128, low: v128, inv: v128, inva: v128, m1: v128, m2: v128, m3: v128
 ): v128 {
-  const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+  const k = v128.and(x, low)
+  const shifted = i16x8.shr_u(x, 4)
+  const i = v128.and(shifted, low)
   const ak = look(inva, k)
-  const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
-  const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
-  const e = v128.xor(v128.xor(look(v128.load(0, DU), io), key), look(v128.load(0, DU + 16), jo))
-  const b = v128.xor(look(v128.load(0, DU + 32), io), look(v128.load(0, DU + 48), jo))
-  const d = v128.xor(look(v128.load(0, DU + 64), io), look(v128.load(0, DU + 80), jo))
-  const n = v128.xor(look(v128.load(0, DU + 96), io), look(v128.load(0, DU + 112), jo))
-  return v128.xor(v128.xor(look(d, m2), look(n, m3)), v128.xor(look(e, m0), look(b, m1)))
+  const j = v128.xor(i, k)
+  const overI = look(inv, i)
+  const overJ = look(inv, j)
+  const p = v128.xor(overI, ak)
+  const q = v128.xor(overJ, ak)
+  const overP = look(inv, p)
+  const overQ = look(inv, q)
+  const io = v128.xor(overP, j)
+  const jo = v128.xor(overQ, i)
+  const bu = look(v128.load(0, DU + 32), io)
+  const du = look(v128.load(0, DU + 64), io)
+  const bv = look(v128.load(0, DU + 48), jo)
+  const dv = look(v128.load(0, DU + 80), jo)
+  const b = v128.xor(bu, bv)
+  const d = v128.xor(du, dv)
+  const s1 = look(b, m1)
+  const s2 = look(d, m2)
+  const nu = look(v128.load(0, DU + 96), io)
+  const nv = look(v128.load(0, DU + 112), jo)
+  const n = v128.xor(nu, nv)
+  const s3 = look(n, m3)
+  const eu = look(v128.load(0, DU), io)
+  const keyed = v128.xor(eu, key)
+  const ev = look(v128.load(0, DU + 16), jo)
+  const e = v128.xor(keyed, ev)
+  return v128.xor(v128.xor(s1, s2), v128.xor(e, s3))
 }
 
 /** The inverse of `igeEncrypt`. */
 export function igeDecrypt(ptr: usize, length: usize): void {
   const low = v128.load(0, LOW), inv = v128.load(0, INV), inva = v128.load(0, INVA)
-  const m0 = v128.load(0, DM), m1 = v128.load(0, DM + 16), m2 = v128.load(0, DM + 32), m3 = v128.load(0, DM + 48)
+  const a0 = v128.load(0, DP + 16), b0 = v128.load(0, DP + 32), c0 = v128.load(0, DP + 48)
+  const a1 = v128.load(0, DP + 80), b1 = v128.load(0, DP + 96), c1 = v128.load(0, DP + 112)
+  const a2 = v128.load(0, DP + 144), b2 = v128.load(0, DP + 160), c2 = v128.load(0, DP + 176)
+  const a3 = v128.load(0, DP + 208), b3 = v128.load(0, DP + 224), c3 = v128.load(0, DP + 240)
   let plainK = decryptionBasis(v128.load(0, IV + 16))
   let previous = v128.load(0, IV)
   let previousK = decryptionBasis(previous)
@@ -472,27 +584,37 @@ export function igeDecrypt(ptr: usize, length: usize): void {
     const cipher = v128.load(ptr)
     const cipherK = linear(cipher, v128.load(0, DIN_LO), v128.load(0, DIN_HI), low)
     let x = v128.xor(v128.xor(cipherK, v128.load(0, DK)), plainK)
-    x = decryptionRound(x, v128.load(0, DK + 16), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 32), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 48), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 64), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 80), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 96), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 112), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 128), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 144), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 160), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 176), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 192), low, inv, inva, m0, m1, m2, m3)
-    x = decryptionRound(x, v128.load(0, DK + 208), low, inv, inva, m0, m1, m2, m3)
-    const k = v128.and(x, low), i = high(x, low), j = v128.xor(i, k)
+    x = decryptionRound(x, v128.load(0, DK + 16), low, inv, inva, a0, b0, c0)
+    x = decryptionRound(x, v128.load(0, DK + 32), low, inv, inva, a1, b1, c1)
+    x = decryptionRound(x, v128.load(0, DK + 48), low, inv, inva, a2, b2, c2)
+    x = decryptionRound(x, v128.load(0, DK + 64), low, inv, inva, a3, b3, c3)
+    x = decryptionRound(x, v128.load(0, DK + 80), low, inv, inva, a0, b0, c0)
+    x = decryptionRound(x, v128.load(0, DK + 96), low, inv, inva, a1, b1, c1)
+    x = decryptionRound(x, v128.load(0, DK + 112), low, inv, inva, a2, b2, c2)
+    x = decryptionRound(x, v128.load(0, DK + 128), low, inv, inva, a3, b3, c3)
+    x = decryptionRound(x, v128.load(0, DK + 144), low, inv, inva, a0, b0, c0)
+    x = decryptionRound(x, v128.load(0, DK + 160), low, inv, inva, a1, b1, c1)
+    x = decryptionRound(x, v128.load(0, DK + 176), low, inv, inva, a2, b2, c2)
+    x = decryptionRound(x, v128.load(0, DK + 192), low, inv, inva, a3, b3, c3)
+    x = decryptionRound(x, v128.load(0, DK + 208), low, inv, inva, a0, b0, c0)
+    const k = v128.and(x, low)
+    const shifted = i16x8.shr_u(x, 4)
+    const i = v128.and(shifted, low)
     const ak = look(inva, k)
-    const io = v128.xor(look(inv, v128.xor(look(inv, i), ak)), j)
-    const jo = v128.xor(look(inv, v128.xor(look(inv, j), ak)), i)
+    const j = v128.xor(i, k)
+    const overI = look(inv, i)
+    const overJ = look(inv, j)
+    const p = v128.xor(overI, ak)
+    const q = v128.xor(overJ, ak)
+    const overP = look(inv, p)
+    const overQ = look(inv, q)
+    const io = v128.xor(overP, j)
+    const jo = v128.xor(overQ, i)
+    const mask = v128.load(0, DP_LAST)
     const outK = v128.xor(v128.xor(look(v128.load(0, DLU), io), v128.load(0, DK_LAST_K)), look(v128.load(0, DLV), jo))
-    plainK = v128.xor(look(outK, m0), previousK)
+    plainK = v128.xor(look(outK, mask), previousK)
     const out = v128.xor(v128.xor(look(v128.load(0, DOU), io), v128.load(0, DK_LAST)), look(v128.load(0, DOV), jo))
-    v128.store(ptr, v128.xor(look(out, m0), previous))
+    v128.store(ptr, v128.xor(look(out, mask), previous))
     previous = cipher
     previousK = cipherK
   }
