@@ -46,8 +46,8 @@ export class LuaError extends Schema.TaggedError<LuaError>("@effect-mtproto/lua/
   kind: LuaErrorKind,
   /** One sentence, without the place. */
   detail: Schema.String,
-  /** The name of the script. */
-  script: Schema.String,
+  /** The name of the script, if it is about one. */
+  script: Schema.optionalKey(Schema.String),
   /** The line of the script, from 1, where it is known. */
   line: Schema.optionalKey(Schema.Int),
   /** In kind `limit`. */
@@ -56,6 +56,7 @@ export class LuaError extends Schema.TaggedError<LuaError>("@effect-mtproto/lua/
   traceback: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
+    if (this.script === undefined) return this.detail
     return `${this.script}${this.line === undefined ? "" : `:${this.line}`}: ${this.detail}`
   }
 }

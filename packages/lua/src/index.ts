@@ -10,3 +10,65 @@
  * @since 1.0.0
  */
 export * as LuaError from "./LuaError.ts"
+
+/**
+ * Values of TL as values of Lua and back, by the schema.
+ *
+ * | TL                 | to Lua                        | from Lua                                                          |
+ * | ------------------ | ----------------------------- | ----------------------------------------------------------------- |
+ * | `int`, `long`      | integer                       | an integer, a float that is whole and exact, a decimal string      |
+ * | `double`           | float                         | any number, NaN and the infinities included; a decimal string      |
+ * | `string`           | string, UTF-8                 | a string that is UTF-8; an integer means its digits                |
+ * | `bytes`            | string                        | any string                                                        |
+ * | `int128`, `int256` | string of 16 or 32 bytes      | the same                                                          |
+ * | `Bool`             | boolean                       | a boolean                                                         |
+ * | `flags.n?true`     | `true`, or left out           | `true`, `false` or left out                                       |
+ * | `Vector<t>`        | a sequence from 1             | a sequence from 1 or from 0, without holes; `{}` is empty          |
+ * | a constructor      | a table, `_` is its name      | the same; `_` may be left out where the type has one constructor  |
+ *
+ * Fields have their TL names (`random_id`); the names of properties (`randomId`) are understood. A field that may be left
+ * out is left out by nil; fields that the constructor does not have are ignored.
+ *
+ * @since 1.0.0
+ */
+export * as LuaTl from "./LuaTl.ts"
+
+/**
+ * The values that Lua and the host hand to each other, as plain data.
+ *
+ * | Lua      | here                                                                                     |
+ * | -------- | ---------------------------------------------------------------------------------------- |
+ * | nil      | `null`                                                                                   |
+ * | boolean  | `boolean`                                                                                |
+ * | integer  | `bigint`, signed, 64 bits, exact                                                         |
+ * | float    | `number`                                                                                 |
+ * | string   | a byte string: a `string` with one character of U+0000 to U+00FF for each byte           |
+ * | table    | a `Map` of its entries; metatables stay behind, and none of their functions is called    |
+ *
+ * A Lua string is bytes, not text: {@link fromText} and {@link toText} go by UTF-8, {@link fromBytes} and {@link toBytes}
+ * by nothing. Functions, coroutines and userdata cannot be handed over, nor can tables that contain themselves.
+ *
+ * @since 1.0.0
+ */
+export * as LuaValue from "./LuaValue.ts"
+
+/**
+ * Lua 5.4 in a thread of its own: one script, one runtime, nothing shared.
+ *
+ * A script gets the libraries `coroutine`, `table`, `string`, `utf8`, `math`, and of `os` only `time`, `date` (UTC) and
+ * `difftime`. There is no `io`, no `require`, no `debug`, and bytecode is neither made nor loaded.
+ *
+ * **Limits.** Lua's memory is a WebAssembly memory that does not grow beyond `memory`; the script sees "not enough memory" and
+ * may catch it. Instructions are counted, for the script itself and for each call into it, and time is what the thread takes
+ * between two answers of the host, by Effect's `Clock`; who exceeds them is stopped at once, whatever it catches, and this
+ * runtime is at its end. Time is what bounds Lua's own C functions, in which no instruction is counted: a pattern that
+ * backtracks for ever, a huge `table.move`. For them the script has a thread, which can be ended from outside.
+ *
+ * **Calls into the host** block that thread until the host has answered, so they may stand anywhere: in coroutines, in
+ * metamethods, in functions that `string.gsub` or `table.sort` call. The host's own thread never waits.
+ *
+ * This is the engine room. `LuaScript` runs scripts with the functions for secret chats.
+ *
+ * @since 1.0.0
+ */
+export * as LuaVm from "./LuaVm.ts"
