@@ -46,8 +46,9 @@ export const look = (
   engine: Engine,
   chatId: number
 ): Effect.Effect<ChatState, Errors.SecretChatUnknown | Errors.StoreError> => {
-  const loaded = engine.actors.get(chatId)?.loaded
-  if (loaded !== undefined) return Effect.succeed(loaded.state)
+  const actor = engine.actors.get(chatId)
+  // What a transaction has committed may be known already, by its events, before it is in memory.
+  if (actor?.loaded !== undefined && !actor.draining) return Effect.succeed(actor.loaded.state)
   return Effect.flatMap(read(engine.store, chatId), (found) =>
     Option.isSome(found)
       ? Effect.succeed(found.value.state)

@@ -193,6 +193,46 @@ describe("found by the simulation", () => {
   })
 })
 
+describe("found with TDLib at the other side", () => {
+  it.effect("whoever has heard of an event finds the chat as the event left it", () =>
+    Effect.gen(function*() {
+      const relay = new Relay()
+      const hold = Deferred.makeUnsafe<void>()
+      let slow: number | undefined
+      let isHeld = false
+      // the answer of the store takes longer than the event
+      const store = Layer.effect(
+        SecretChatStore,
+        Effect.map(SecretChatStore, (inner) =>
+          SecretChatStore.of({
+            ...inner,
+            commit: (write) =>
+              write.chatId === slow && write.changes.some((change) => change._tag === "AppendEvent")
+                ? Effect.tap(inner.commit(write), () => {
+                  isHeld = true
+                  return Deferred.await(hold)
+                })
+                : inner.commit(write)
+          }))
+      ).pipe(Layer.provide(layerMemory))
+      const alice = yield* start(relay, relay.device(1n), { store })
+      const bob = yield* start(relay, relay.device(2n))
+      yield* start(relay, relay.device(3n))
+      const { chatId } = yield* alice.chats.request({ userId: 2n, accessHash: 22n })
+      const other = yield* alice.chats.request({ userId: 3n, accessHash: 33n })
+      yield* settle
+      slow = chatId
+      yield* bob.chats.accept(chatId)
+      yield* eventually(() => isHeld, "the key")
+      // what happens in another chat lets the events be read
+      yield* alice.chats.discard(other.chatId)
+      yield* eventually(() => alice.events.some(({ event }) => event._tag === "ChatReady"), "alice's chat")
+      assert.strictEqual((yield* alice.chats.get(chatId)).state, "ready")
+      assert.deepStrictEqual(yield* alice.chats.keyPicture(chatId), yield* bob.chats.keyPicture(chatId))
+      yield* Deferred.succeed(hold, undefined)
+    }))
+})
+
 /** Calls of another program go by no chain of ours. */
 const relayed = (peer: Peer): Transport.Transport["Service"] => {
   const transport = Context.get(peer.context, Transport.Transport)
