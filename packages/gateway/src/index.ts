@@ -43,6 +43,56 @@ export * as Envelope from "./Envelope.ts"
 export * as Failure from "./Failure.ts"
 
 /**
+ * The gateway: an HTTP server over the accounts of a database.
+ *
+ * ```ts
+ * import * as Gateway from "@effect-mtproto/gateway/Gateway"
+ * import * as GatewayOptions from "@effect-mtproto/gateway/GatewayOptions"
+ * import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
+ * import * as SqliteClient from "@effect-mtproto/sql-sqlite/SqliteClient"
+ * import * as SqlVault from "@effect-mtproto/transport/SqlVault"
+ * import * as Layer from "effect/Layer"
+ *
+ * const live = Gateway.layerHttp({ port: 9503 }).pipe(
+ *   Layer.provide(Gateway.layer({ telegram: { apiId, apiHash } })),
+ *   Layer.provide(SqlVault.layerConfig()),
+ *   Layer.provide(SqliteClient.layer({ filename: "gateway.db" })),
+ *   Layer.provide(NodeCrypto.layer)
+ * )
+ * ```
+ *
+ * What it serves is described by `GatewayApi`, and for programs at `/openapi.json`.
+ *
+ * @since 1.0.0
+ */
+export * as Gateway from "./Gateway.ts"
+
+/**
+ * How a gateway is set up. Everything has a default that is safe.
+ *
+ * @since 1.0.0
+ */
+export * as GatewayOptions from "./GatewayOptions.ts"
+
+/**
+ * What the gateway itself has to remember, in the database that also holds the sessions and the secret chats: who may use
+ * which session, updates that nobody has fetched yet, answers to requests with an `Idempotency-Key`, and where the files of
+ * messages are.
+ *
+ * **Laws**
+ *
+ * 1. Everything that is said, and everything that names a person, is sealed with the `Vault` for its place. What stays
+ *    readable is made up by the gateway itself: ids of sessions, numbers of updates, random ids, times. Tokens are stored as a
+ *    keyed hash.
+ * 2. When an effect has succeeded, what it did survives; on SQLite also a loss of power.
+ * 3. Numbers of updates rise by one within a session, and none is ever given twice, whatever is deleted.
+ * 4. An update stays until somebody acknowledges it, or until it is the oldest of more than `maxUpdates`.
+ *
+ * @since 1.0.0
+ */
+export * as GatewayStore from "./GatewayStore.ts"
+
+/**
  * JSON as it comes from strangers.
  *
  * `JSON.parse` rounds integers above 2^53, lets the last of two equal keys win, and nests as deep as its input. Here
@@ -111,6 +161,19 @@ export * as Params from "./Params.ts"
 export * as Route from "./Route.ts"
 
 /**
+ * The accounts of a gateway: one runtime for each session, with its connection to Telegram and its secret chats.
+ *
+ * A runtime is opened when somebody needs it, and closed when nobody has for a while; what Telegram has for it meanwhile is
+ * fetched at the next opening. Only one process has it at a time: the lease in the session store sees to that, and the
+ * second one answers 503.
+ *
+ * While it is open, what happens in its secret chats is put into the inbox of updates, and only then confirmed.
+ *
+ * @since 1.0.0
+ */
+export * as Sessions from "./Sessions.ts"
+
+/**
  * What names a session, and proves that one may use it.
  *
  * A token of a person is `<user id>:<secret>`, the secret being 32 random bytes in base64url; before the login is complete
@@ -120,3 +183,20 @@ export * as Route from "./Route.ts"
  * @since 1.0.0
  */
 export * as Token from "./Token.ts"
+
+/**
+ * What programs are told: what happens in secret chats, in the shapes of the API where it has one.
+ *
+ * | what happened | update |
+ * | --- | --- |
+ * | a message, or an action of the other side | `updateNewEncryptedMessage`, with `decrypted_message` in place of `bytes` |
+ * | a chat was asked for, waits, is ready, is closed | `updateEncryption` |
+ * | typing | `updateEncryptedChatTyping` |
+ * | the other side has read | `updateEncryptedMessagesRead` |
+ * | everything else | `updateSecretChat`, with the event of `SecretChats` in `event` |
+ *
+ * That a message of ours was taken by the server is no update: the answer to the call said so.
+ *
+ * @since 1.0.0
+ */
+export * as Update from "./Update.ts"

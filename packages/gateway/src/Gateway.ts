@@ -1,0 +1,514 @@
+/**
+ * The gateway: an HTTP server over the accounts of a database.
+ *
+ * ```ts
+ * import * as Gateway from "@effect-mtproto/gateway/Gateway"
+ * import * as GatewayOptions from "@effect-mtproto/gateway/GatewayOptions"
+ * import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
+ * import * as SqliteClient from "@effect-mtproto/sql-sqlite/SqliteClient"
+ * import * as SqlVault from "@effect-mtproto/transport/SqlVault"
+ * import * as Layer from "effect/Layer"
+ *
+ * const live = Gateway.layerHttp({ port: 9503 }).pipe(
+ *   Layer.provide(Gateway.layer({ telegram: { apiId, apiHash } })),
+ *   Layer.provide(SqlVault.layerConfig()),
+ *   Layer.provide(SqliteClient.layer({ filename: "gateway.db" })),
+ *   Layer.provide(NodeCrypto.layer)
+ * )
+ * ```
+ *
+ * What it serves is described by `GatewayApi`, and for programs at `/openapi.json`.
+ *
+ * @since 1.0.0
+ */
+import { Crypto } from "@effect-mtproto/crypto/Crypto"
+import { Vault } from "@effect-mtproto/crypto/Vault"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
+import * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServer from "effect/http/HttpServer"
+import type { ServeError } from "effect/http/HttpServerError"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { createServer } from "node:http"
+import * as Envelope from "./Envelope.ts"
+import * as Failure from "./Failure.ts"
+import * as GatewayOptions from "./GatewayOptions.ts"
+import * as GatewayStore from "./GatewayStore.ts"
+import * as Body from "./internal/body.ts"
+import type * as Call from "./internal/call.ts"
+import * as Gate from "./internal/gate.ts"
+import * as Idempotency from "./internal/idempotency.ts"
+import * as Logins from "./internal/logins.ts"
+import * as Metrics from "./internal/metrics.ts"
+import * as Operations from "./internal/operations.ts"
+import * as Rates from "./internal/rates.ts"
+import * as System from "./internal/system.ts"
+import * as Webhooks from "./internal/webhooks.ts"
+import * as Json from "./Json.ts"
+import * as Params from "./Params.ts"
+import * as Route from "./Route.ts"
+import * as Sessions from "./Sessions.ts"
+import * as Token from "./Token.ts"
+
+/**
+ * The gateway behind the HTTP server: what answers requests.
+ *
+ * @category services
+ * @since 1.0.0
+ */
+export class Gateway extends Context.Service<Gateway, {
+  /** Answers one request. It never fails. */
+  readonly handle: (
+    request: HttpServerRequest.HttpServerRequest
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, never, Scope.Scope>
+  /** Whether requests can be answered: the database is there, and the gateway is not about to stop. */
+  readonly ready: Effect.Effect<boolean>
+  /** Sends those home who wait for updates, and turns new requests away. */
+  readonly stop: Effect.Effect<void>
+}>()("@effect-mtproto/gateway/Gateway") {}
+
+/** Who a token belongs to is remembered this long, in milliseconds. */
+const REMEMBERED = 5_000
+const MAX_REMEMBERED = 10_000
+
+const stopping = new Failure.Failure({
+  code: 503,
+  type: "STOPPING",
+  description: "The gateway is about to stop",
+  retryAfter: 5,
+  transient: true
+})
+const adminOnly = Failure.make(401, "ADMIN_TOKEN_REQUIRED", "Logins need the admin token of this gateway")
+const otherSession = Failure.make(403, "SESSION_FORBIDDEN", "This token does not belong to this session")
+const crossSite = Failure.make(403, "ORIGIN_FORBIDDEN", "Pages of this origin may not call this gateway")
+const wrongMethod = Failure.make(405, "HTTP_METHOD_INVALID", "Only GET and POST are possible here")
+const malformedPath = Failure.badRequest("The path is malformed", "PATH_INVALID")
+const timedOut = new Failure.Failure({
+  code: 504,
+  type: "TIMEOUT",
+  description: "The call took too long; a message that is stored by now is sent all the same",
+  transient: true
+})
+const tooMany = (wait: number) =>
+  new Failure.Failure({
+    code: 429,
+    type: "TOO_MANY_REQUESTS",
+    description: `Too Many Requests: retry after ${Math.ceil(wait / 1_000)}`,
+    retryAfter: Math.ceil(wait / 1_000),
+    transient: true
+  })
+
+const common = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
+
+/** Streams and long polls have their own times. */
+const isEndless = (method: string): boolean =>
+  /^(events|websocket|getupdates|getmtprotoupdates|downloadencrypted|uploadencrypted|(messages\.)?sendencryptedfile)$/
+    .test(method.toLowerCase().replaceAll("_", ""))
+
+const bearer = (request: HttpServerRequest.HttpServerRequest): string | undefined => {
+  const header = request.headers["authorization"] ?? ""
+  const token = /^Bearer +(\S+)$/i.exec(header)?.[1]
+  if (token !== undefined) return token
+  const basic = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(header)?.[1]
+  if (basic === undefined) return undefined
+  const text = Buffer.from(basic, "base64").toString("utf8")
+  const colon = text.indexOf(":")
+  return colon < 0 ? undefined : text.slice(colon + 1)
+}
+
+const make = Effect.gen(function*() {
+  const options = yield* GatewayOptions.GatewayOptions
+  const store = yield* GatewayStore.GatewayStore
+  const sessions = yield* Sessions.Sessions
+  const crypto = yield* Crypto
+  const vault = yield* Vault
+  const { limits } = options
+  const latch = yield* Latch.make(false)
+  let isStopping = false
+  let inFlight = 0
+
+  const requestRates = Rates.make({ rate: limits.requestsPerSecond, burst: 2 * limits.requestsPerSecond })
+  const attemptRates = Rates.make({ rate: limits.attemptsPerMinute / 60, burst: limits.attemptsPerMinute })
+
+  // ----- whose token
+
+  interface Known {
+    readonly session: GatewayStore.Session
+    readonly until: number
+  }
+  const known = new Map<string, Known>()
+
+  const forgetToken = (id: string) => {
+    for (const [name, entry] of known) if (entry.session.id === id) known.delete(name)
+  }
+
+  const findSession = (kind: Token.Kind, token: Redacted.Redacted<string>) =>
+    Effect.gen(function*() {
+      const text = Redacted.value(token)
+      if (!Token.isPlausible(kind, text)) return undefined
+      // equal hashes are found by their names, so how long it takes says nothing of the tokens of others
+      const hash = Token.hash(vault, kind, token)
+      const name = Buffer.from(hash).toString("base64")
+      const now = yield* Clock.currentTimeMillis
+      const entry = known.get(name)
+      if (entry !== undefined && entry.until > now) return entry.session
+      const session = yield* store.findSession(kind, hash)
+      if (session === undefined) known.delete(name)
+      else {
+        if (known.size >= MAX_REMEMBERED) known.clear()
+        known.set(name, { session, until: now + REMEMBERED })
+      }
+      return session
+    })
+
+  // ----- the parts that operations work with
+
+  const performNow = (call: Call.Call, method: string, kind: "user" | "bot"): Effect.Effect<Call.Answer, unknown> =>
+    Effect.flatMap(
+      Effect.fromResult(Operations.prepare(method, call.params)),
+      (params) => Operations.find(kind, method, call.session.record.state)(gateway, { ...call, params })
+    )
+
+  /** What the answer of a webhook asks for. Its result is told to nobody. */
+  const onAnswer: Webhooks.OnAnswer = (id, body) =>
+    Effect.gen(function*() {
+      const parsed = Json.parse(body)
+      if (Result.isFailure(parsed) || !Operations.isCall(parsed.success)) return
+      const session = yield* store.getSession(id)
+      if (session === undefined) return
+      const { method, ...params } = parsed.success
+      const name = method.replaceAll("->", ".")
+      if (isEndless(name)) return
+      const turn = Operations.isSend(name) ? sessions.enter(id) : Gate.none
+      const scope = yield* Effect.scope
+      yield* performNow(
+        { session, params, file: undefined, request: undefined, scope, turn, randomId: undefined },
+        name,
+        session.kind
+      ).pipe(Effect.timeout(limits.requestTime), Effect.ensuring(Effect.sync(turn.end)))
+    }).pipe(
+      Effect.scoped,
+      Effect.catchCause((cause) =>
+        Effect.logWarning(`What a webhook asked for could not be done: ${Failure.fromCause(cause).description}`)
+      )
+    )
+
+  const webhooks = yield* Webhooks.make(options, store, sessions, onAnswer)
+  const gateway: Call.Gateway = {
+    crypto,
+    vault,
+    options,
+    store,
+    sessions,
+    webhooks,
+    stopping: latch.await,
+    forgetToken
+  }
+  const idempotency = Idempotency.make(gateway)
+
+  for (const { id, record } of yield* store.sessions) {
+    if (record.webhook !== undefined) yield* webhooks.start(id, record.webhook)
+  }
+  yield* Effect.forkScoped(
+    Effect.forever(Effect.gen(function*() {
+      yield* Effect.ignore(store.expireRequests(Idempotency.LIFE))
+      yield* Effect.ignore(Logins.sweep(gateway, yield* Clock.currentTimeMillis))
+      yield* Effect.sleep("1 hour")
+    }))
+  )
+
+  // ----- rights
+
+  const addressOf = (request: HttpServerRequest.HttpServerRequest): string =>
+    Option.getOrElse(request.remoteAddress, () => "unknown")
+
+  const attempt = (request: HttpServerRequest.HttpServerRequest) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const wait = attemptRates.take(addressOf(request), now)
+      return wait === 0 ? Effect.void : Effect.fail(tooMany(wait))
+    })
+
+  const needAdmin = (request: HttpServerRequest.HttpServerRequest) =>
+    Effect.suspend(() => {
+      const { adminToken } = options
+      if (adminToken === undefined) return Effect.void
+      const given = request.headers["x-admin-token"] ?? bearer(request) ?? ""
+      return Token.isEqual(crypto, adminToken, given) ? Effect.void : Effect.fail(adminOnly)
+    })
+
+  const authorize = Effect.fnUntraced(function*(
+    request: HttpServerRequest.HttpServerRequest,
+    kind: Token.Kind,
+    token: Redacted.Redacted<string>
+  ) {
+    const text = Redacted.value(token)
+    if (text === "") return yield* Failure.noToken
+    const found = yield* findSession(kind, token)
+    if (found !== undefined) {
+      const wait = requestRates.take(found.id, yield* Clock.currentTimeMillis)
+      return wait === 0 ? found : yield* tooMany(wait)
+    }
+    yield* attempt(request)
+    if (kind === "user" || !Token.isPlausible("bot", text)) {
+      return yield* kind === "user" ? Failure.wrongToken : Failure.wrongBotToken
+    }
+    yield* needAdmin(request)
+    return yield* Logins.bot(gateway, token)
+  })
+
+  // ----- one request
+
+  const answer = Effect.fnUntraced(function*(
+    request: HttpServerRequest.HttpServerRequest,
+    route: Route.Route,
+    query: string
+  ): Effect.fn.Return<Call.Answer, unknown, Scope.Scope> {
+    if (route._tag === "NotFound") return yield* Failure.notFound
+    if (route._tag === "Malformed") return yield* malformedPath
+    if (request.method !== "GET" && request.method !== "POST") return yield* wrongMethod
+    const fromQuery = yield* Effect.fromResult(Params.fromQuery(query))
+    const scope = yield* Effect.scope
+
+    if (route._tag === "PhoneLogin") {
+      yield* attempt(request)
+      yield* needAdmin(request)
+      return yield* Body.read(
+        request,
+        limits,
+        (body) => limited(Logins.phone(gateway, Params.merge(fromQuery, body)))
+      )
+    }
+
+    let session: GatewayStore.Session
+    if (route._tag === "Session") {
+      session = yield* authorize(request, route.kind, route.token)
+    } else {
+      const named = Redacted.value(route.session)
+      const isToken = Token.isPlausible("user", named) && named.includes(":")
+      const token = isToken ? named : bearer(request)
+      if (token === undefined) return yield* Failure.noToken
+      session = yield* authorize(request, "user", Redacted.make(token, { label: "token" }))
+      if (!isToken && named !== String(session.record.userId)) return yield* otherSession
+    }
+
+    return yield* Body.read(request, limits, (body, file) => {
+      let params = Params.merge(fromQuery, body)
+      let { method } = route
+      if (route._tag === "Alias") {
+        method = method.replace(/^api\./, "")
+        if (Json.isObject(params["data"])) {
+          const { data, ...rest } = params
+          params = Params.merge(rest, data as Params.Params)
+        }
+      } else if (route.kind === "bot" && method.toLowerCase() === "madeline") {
+        const asked = Params.fromBot(params)
+        if (Result.isFailure(asked)) return Effect.fail(asked.failure)
+        method = asked.success.method
+        params = asked.success.params
+      }
+      // here the request is accepted: what is sent goes out in this order
+      const isSend = Operations.isSend(method)
+      const turn = isSend ? sessions.enter(session.id) : Gate.none
+      const run = (randomId: bigint | undefined) => {
+        const performed = performNow({ session, params, file, request, scope, turn, randomId }, method, session.kind)
+        return isEndless(method) ? performed : limited(performed)
+      }
+      const key = request.headers["idempotency-key"]
+      const effect = key === undefined
+        ? run(undefined)
+        : Effect.flatMap(
+          Effect.fromResult(Operations.prepare(method, params)),
+          (prepared) =>
+            idempotency.perform({ session, key, method, params: prepared, fileName: file?.name, isSend, run })
+        )
+      return isSend ? Effect.ensuring(effect, Effect.sync(turn.end)) : effect
+    })
+  })
+
+  const limited = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.timeoutOrElse(effect, { duration: limits.requestTime, orElse: () => Effect.fail(timedOut) })
+
+  const corsHeaders = (
+    request: HttpServerRequest.HttpServerRequest
+  ): { readonly [name: string]: string } | undefined => {
+    const origin = request.headers["origin"]
+    if (origin === undefined || options.cors === undefined) return undefined
+    if (!options.cors.includes(origin) && !options.cors.includes("*")) return undefined
+    return {
+      "access-control-allow-origin": origin,
+      "access-control-allow-methods": "GET, POST",
+      "access-control-allow-headers": "content-type, authorization, idempotency-key, x-admin-token, last-event-id",
+      vary: "origin"
+    }
+  }
+
+  const handle = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
+    const begun = performance.now()
+    const { url } = request
+    const mark = url.indexOf("?")
+    const path = mark < 0 ? url : url.slice(0, mark)
+    const route = Route.parse(path)
+    const style: Envelope.Style = route._tag === "Alias" ? "success" : "ok"
+    const cors = corsHeaders(request)
+    const headers = cors === undefined ? common : { ...common, ...cors }
+    if (request.method === "OPTIONS" && cors !== undefined) {
+      return HttpServerResponse.empty({ status: 204, headers })
+    }
+    inFlight++
+    const site = request.headers["sec-fetch-site"]
+    const refused = isStopping
+      ? Effect.fail(stopping)
+      : cors === undefined && (site === "cross-site" || site === "same-site")
+      ? Effect.fail(crossSite)
+      : undefined
+    const exit = yield* Effect.exit(refused ?? answer(request, route, mark < 0 ? "" : url.slice(mark + 1)))
+    inFlight--
+    let response: HttpServerResponse.HttpServerResponse
+    if (Exit.isSuccess(exit)) {
+      response = exit.value._tag === "Response"
+        ? HttpServerResponse.setHeaders(exit.value.response, headers)
+        : HttpServerResponse.text(Envelope.success(style, exit.value.value), {
+          contentType: "application/json",
+          headers
+        })
+    } else {
+      // nobody is there any more to be answered
+      if (Exit.hasInterrupts(exit)) return yield* Effect.interrupt
+      const failure = Failure.fromCause(exit.cause)
+      if (failure === Failure.internal) yield* Effect.logError("A request has failed", withoutFailures(exit.cause))
+      response = HttpServerResponse.text(Envelope.failure(style, failure), {
+        status: failure.code,
+        contentType: "application/json",
+        headers: failure.retryAfter === undefined ? headers : { ...headers, "retry-after": String(failure.retryAfter) }
+      })
+    }
+    yield* Metric.update(Metric.withAttributes(Metrics.requests, { status: String(response.status) }), 1)
+    yield* Metric.update(Metrics.requestTime, (performance.now() - begun) / 1_000)
+    return response
+  })
+
+  return Gateway.of({
+    handle,
+    ready: Effect.gen(function*() {
+      yield* Metric.update(Metrics.openSessions, yield* sessions.count)
+      yield* Metric.update(Metrics.inFlight, inFlight)
+      return !isStopping && Exit.isSuccess(yield* Effect.exit(Effect.timeout(store.check, "2 seconds")))
+    }),
+    stop: Effect.suspend(() => {
+      isStopping = true
+      return latch.open
+    })
+  })
+})
+
+/** Defects only: values of typed errors may hold what was sent. */
+const withoutFailures = (cause: Cause.Cause<unknown>): Cause.Cause<never> =>
+  Cause.fromReasons(cause.reasons.filter((reason) => !Cause.isFailReason(reason))) as Cause.Cause<never>
+
+/**
+ * The gateway without a server.
+ *
+ * @category layers
+ * @since 1.0.0
+ */
+export const layer = (
+  options: GatewayOptions.Options
+): Layer.Layer<
+  Gateway | GatewayStore.GatewayStore | Sessions.Sessions,
+  GatewayStore.GatewayStoreError,
+  Crypto | Vault | SqlClient.SqlClient
+> => {
+  const made = GatewayOptions.make(options)
+  return Layer.effect(Gateway, make).pipe(
+    Layer.provideMerge(Sessions.layer),
+    Layer.provideMerge(GatewayStore.layer({ maxUpdates: made.limits.updates })),
+    Layer.provide(Layer.succeed(GatewayOptions.GatewayOptions, made))
+  )
+}
+
+/**
+ * Routes of the gateway, for a server of one's own.
+ *
+ * @category layers
+ * @since 1.0.0
+ */
+export const layerRoutes: Layer.Layer<never, never, Gateway | HttpRouter.HttpRouter> = Layer.unwrap(
+  Effect.map(Gateway, (gateway) =>
+    Layer.mergeAll(
+      System.layer(gateway.ready),
+      HttpRouter.add("*", "/*", (request) =>
+        // a span of its own: that of the HTTP server would hold the URL, and with it the token
+        Effect.withSpan(gateway.handle(request), "Gateway.request", { kind: "server" }))
+    ))
+)
+
+/**
+ * Where the server listens.
+ *
+ * @category models
+ * @since 1.0.0
+ */
+export interface HttpOptions {
+  /** Default 127.0.0.1: only this machine. */
+  readonly host?: string | undefined
+  /** Default 9503; 0 is any free one. */
+  readonly port?: number | undefined
+  /** How long requests under way may take when the gateway stops. Default 20 seconds. */
+  readonly shutdownTime?: Duration.Input | undefined
+}
+
+/**
+ * Serves the gateway over HTTP. When the layer ends, requests under way are answered first.
+ *
+ * @category layers
+ * @since 1.0.0
+ */
+export const layerHttp = (
+  options: HttpOptions = {}
+): Layer.Layer<HttpServer.HttpServer, ServeError, Gateway> => {
+  const server = NodeHttpServer.layer(
+    () =>
+      createServer({
+        // bodies have times of their own, see `Limits`
+        requestTimeout: 0,
+        headersTimeout: 10_000,
+        keepAliveTimeout: 65_000,
+        connectionsCheckingInterval: 2_000,
+        maxHeaderSize: 16 * 1024
+      }),
+    {
+      host: options.host ?? "127.0.0.1",
+      port: options.port ?? 9503,
+      gracefulShutdownTimeout: options.shutdownTime ?? "20 seconds",
+      websocket: { maxPayload: 64 * 1024 }
+    }
+  )
+  const served = HttpRouter.serve(layerRoutes, {
+    disableLogger: true,
+    disableListenLog: true,
+    routerConfig: { maxParamLength: 2048, ignoreDuplicateSlashes: false }
+  })
+  // ends first: those who wait for updates would keep the server from closing
+  const stopped = Layer.effectDiscard(
+    Effect.flatMap(Gateway, (gateway) => Effect.addFinalizer(() => gateway.stop))
+  )
+  return Layer.provide(stopped, served).pipe(
+    Layer.provideMerge(server),
+    Layer.provide(Layer.succeed(HttpMiddleware.TracerDisabledWhen, () => true))
+  ) as Layer.Layer<HttpServer.HttpServer, ServeError, Gateway>
+}

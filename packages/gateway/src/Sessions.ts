@@ -1,0 +1,221 @@
+/**
+ * The accounts of a gateway: one runtime for each session, with its connection to Telegram and its secret chats.
+ *
+ * A runtime is opened when somebody needs it, and closed when nobody has for a while; what Telegram has for it meanwhile is
+ * fetched at the next opening. Only one process has it at a time: the lease in the session store sees to that, and the
+ * second one answers 503.
+ *
+ * While it is open, what happens in its secret chats is put into the inbox of updates, and only then confirmed.
+ *
+ * @since 1.0.0
+ */
+import { Crypto } from "@effect-mtproto/crypto/Crypto"
+import { Vault } from "@effect-mtproto/crypto/Vault"
+import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
+import * as SecretChatStore from "@effect-mtproto/secret-chats/SecretChatStore"
+import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
+import * as SessionStore from "@effect-mtproto/transport/SessionStore"
+import { Transport } from "@effect-mtproto/transport/Transport"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as LayerMap from "effect/LayerMap"
+import * as Metric from "effect/Metric"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type * as SqlClient from "effect/sql/SqlClient"
+import * as Stream from "effect/Stream"
+import { GatewayOptions } from "./GatewayOptions.ts"
+import { GatewayStore } from "./GatewayStore.ts"
+import * as Gate from "./internal/gate.ts"
+import * as Metrics from "./internal/metrics.ts"
+import * as LooseTl from "./LooseTl.ts"
+import * as Update from "./Update.ts"
+
+/**
+ * What a runtime provides.
+ *
+ * @category models
+ * @since 1.0.0
+ */
+export type Services =
+  | Crypto
+  | Transport
+  | MtprotoTransport.MtprotoTransport
+  | SecretChatStore.SecretChatStore
+  | SecretChats.SecretChats
+  | SessionStore.SessionStore
+  | Runtime
+
+/**
+ * What belongs to one opening of a session.
+ *
+ * @category services
+ * @since 1.0.0
+ */
+export class Runtime extends Context.Service<Runtime, {
+  readonly id: string
+  /** Chats to which something was sent already, which therefore are loaded. */
+  readonly warm: Set<number>
+  /** Called with what becomes of messages that requests with an `Idempotency-Key` have sent. */
+  readonly watched: Map<bigint, (outcome: LooseOutcome) => Effect.Effect<void>>
+}>()("@effect-mtproto/gateway/Sessions/Runtime") {}
+
+/** What an event tells of a message of ours. */
+export type LooseOutcome =
+  | { readonly _tag: "Sent"; readonly json: unknown }
+  | { readonly _tag: "Failed"; readonly error: { readonly code: number; readonly type: string } }
+
+type OpenError =
+  | SessionStore.SessionStoreError
+  | Layer.Error<ReturnType<typeof MtprotoTransport.layer>>
+  | Layer.Error<ReturnType<typeof SecretChatStore.layerSealedSql>>
+
+/** @category services @since 1.0.0 */
+export class Sessions extends Context.Service<Sessions, {
+  /** Runs an effect with the services of a session, which stays open at least as long. */
+  readonly use: <A, E, R>(
+    id: string,
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | OpenError, Exclude<R, Services>>
+  /** The services of a session, open as long as the scope is. */
+  readonly open: (id: string) => Effect.Effect<Context.Context<Services>, OpenError, Scope.Scope>
+  /** Closes a session; whoever needs it next opens it again. */
+  readonly close: (id: string) => Effect.Effect<void>
+  /** Puts what is to be done first in, first out for each session; see `Gate`. */
+  readonly enter: (id: string) => Gate.Turn
+  /** How many are open. */
+  readonly count: Effect.Effect<number>
+}>()("@effect-mtproto/gateway/Sessions") {}
+
+// ----- from events to updates
+
+/** Takes in what happens in the secret chats of a session. */
+const pump = (id: string, closed: Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    const store = yield* GatewayStore
+    const chats = yield* SecretChats.SecretChats
+    const { watched } = yield* Runtime
+    for (const { key, randomId } of yield* store.pendingRequests(id)) {
+      watched.set(randomId, recordOutcome(store, id, key))
+    }
+
+    const takeIn = Effect.fnUntraced(function*(events: ReadonlyArray<SecretChats.SecretChatEvent>) {
+      const updates: Array<{ readonly source?: string; readonly json: string }> = []
+      for (const { chatId, event, id: number } of events) {
+        if (event._tag === "MessageSent" || event._tag === "MessageFailed") {
+          const tell = watched.get(event.randomId)
+          if (tell !== undefined) {
+            watched.delete(event.randomId)
+            yield* tell(outcomeOf(chatId, event))
+          }
+        }
+        if (event._tag === "NewMessage" && event.file !== undefined) {
+          yield* store.putFile(id, chatId, event.randomId, JSON.stringify(LooseTl.toJson(event.file)))
+        }
+        const update = Update.fromEvent({ chatId, event })
+        if (update === undefined) continue
+        const json = JSON.stringify(update)
+        updates.push(number === undefined ? { json } : { source: String(number), json })
+      }
+      yield* store.append(id, updates)
+      yield* Effect.forEach(events, (event) => event.confirm, { discard: true })
+      yield* Metric.update(Metrics.updates, updates.length)
+    })
+
+    yield* Stream.runForEachArray(chats.events, takeIn).pipe(
+      // a database that is busy, or away for a moment
+      Effect.retry({
+        schedule: Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("10 seconds")]),
+        while: (error) => error._tag === "StoreError"
+      }),
+      Effect.onExit((exit) =>
+        Exit.isSuccess(exit) || Exit.hasInterrupts(exit)
+          ? Effect.void
+          : Effect.andThen(Effect.logDebug("The updates of a session have ended", exit.cause), closed)
+      ),
+      Effect.ignore,
+      Effect.forkScoped
+    )
+  })
+
+const outcomeOf = (
+  chatId: number,
+  event: Extract<SecretChats.SecretChatEvent["event"], { readonly _tag: "MessageSent" | "MessageFailed" }>
+): LooseOutcome =>
+  event._tag === "MessageFailed"
+    ? { _tag: "Failed", error: event.error }
+    : {
+      _tag: "Sent",
+      json: {
+        _: "messages.sentEncryptedMessage",
+        chat_id: chatId,
+        random_id: event.randomId.toString(),
+        index: event.index,
+        date: event.date
+      }
+    }
+
+/** Remembers the answer to a request that a run of the gateway before has begun. */
+export const recordOutcome =
+  (store: GatewayStore["Service"], id: string, key: Uint8Array) => (outcome: LooseOutcome): Effect.Effect<void> =>
+    Effect.ignore(
+      outcome._tag === "Sent"
+        ? store.endRequest(id, key, { status: 200, body: JSON.stringify({ result: outcome.json }) })
+        : store.endRequest(id, key, { status: outcome.error.code, body: JSON.stringify({ failure: outcome.error }) })
+    )
+
+// ----- the layer
+
+type Base = Crypto | Vault | SqlClient.SqlClient | GatewayStore | GatewayOptions
+
+const make = Effect.gen(function*() {
+  const options = yield* GatewayOptions
+  const store = yield* GatewayStore
+  const scope = yield* Effect.scope
+  const gates = Gate.make()
+  let opened = 0
+  const counted = Layer.effectDiscard(Effect.acquireRelease(
+    Effect.sync(() => ++opened),
+    () => Effect.sync(() => --opened)
+  ))
+
+  const accept = (id: string) => (request: SecretChats.ChatRequest): Effect.Effect<SecretChats.AcceptDecision> =>
+    Effect.map(Effect.orElseSucceed(store.getSession(id), () => undefined), (session) => {
+      const policy = session?.record.policy ?? "ask"
+      return typeof policy === "string" ? policy : policy.includes(request.userId) ? "allow" : "ask"
+    })
+
+  const layerOf = (id: string): Layer.Layer<Services, OpenError, Base> => {
+    // it cannot be closed from within: closing waits for what runs in it
+    const closed = Effect.asVoid(Effect.forkIn(Effect.suspend(() => map.invalidate(id)), scope))
+    return Layer.merge(counted, Layer.effectDiscard(pump(id, closed))).pipe(
+      Layer.provideMerge(SecretChats.layer({ accept: accept(id) })),
+      Layer.provideMerge(SecretChatStore.layerSealedSql({ account: id })),
+      Layer.provideMerge(MtprotoTransport.layer(options.telegram)),
+      Layer.provideMerge(SessionStore.layerSealedSql({ name: id })),
+      Layer.provideMerge(Layer.sync(Runtime, () => Runtime.of({ id, warm: new Set(), watched: new Map() }))),
+      Layer.provideMerge(Layer.effectContext(Effect.map(Crypto, (crypto) => Context.make(Crypto, crypto))))
+    ) as Layer.Layer<Services, OpenError, Base>
+  }
+
+  const map: LayerMap.LayerMap<string, Services, OpenError> = yield* LayerMap.make(layerOf, {
+    idleTimeToLive: options.idle ?? "5 minutes"
+  })
+
+  return Sessions.of({
+    use: (id, effect) =>
+      Effect.scoped(Effect.flatMap(map.contextEffect(id), (context) => Effect.provideContext(effect, context))) as any,
+    open: map.contextEffect,
+    close: (id) => map.invalidate(id),
+    enter: (id) => gates.enter(id),
+    count: Effect.sync(() => opened)
+  })
+})
+
+/**
+ * @category layers
+ * @since 1.0.0
+ */
+export const layer: Layer.Layer<Sessions, never, Base> = Layer.effect(Sessions, make)

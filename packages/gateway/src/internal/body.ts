@@ -1,0 +1,153 @@
+/**
+ * The body of a request: JSON, a form, or a form with a file that is handed on as it comes.
+ */
+import * as ByteSize from "effect/ByteSize"
+import * as Effect from "effect/Effect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Multipart from "effect/http/Multipart"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import * as Failure from "../Failure.ts"
+import type { Limits } from "../GatewayOptions.ts"
+import * as Params from "../Params.ts"
+
+/** A file on its way in; it can be read once. */
+export interface File {
+  readonly name: string
+  readonly contentType: string
+  readonly content: Stream.Stream<Uint8Array, Failure.Failure>
+}
+
+const tooLarge = Failure.make(413, "BODY_TOO_LARGE", "The body is too large")
+const tooSlow = Failure.make(408, "BODY_TOO_SLOW", "The body did not arrive in time")
+const unsupported = Failure.make(
+  415,
+  "CONTENT_TYPE_UNSUPPORTED",
+  "The body has to be application/json, application/x-www-form-urlencoded or multipart/form-data"
+)
+const unreadable = Failure.badRequest("The body could not be read", "BODY_INVALID")
+
+const isTooLarge = (error: unknown): boolean => {
+  const reason = (error as { readonly reason?: { readonly _tag?: unknown; readonly reason?: unknown } }).reason
+  return reason?.reason === "BodyTooLarge" || reason?._tag === "BodyTooLarge" || reason?._tag === "FileTooLarge" ||
+    reason?._tag === "FieldTooLarge" || reason?._tag === "TooManyParts"
+}
+
+const toFailure = (error: unknown): Failure.Failure =>
+  error instanceof Failure.Failure ? error : isTooLarge(error) ? tooLarge : unreadable
+
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+const empty: Params.Params = Object.freeze(Object.create(null))
+
+const mediaType = (request: HttpServerRequest.HttpServerRequest): string =>
+  (request.headers["content-type"] ?? "").split(";", 1)[0]!.trim().toLowerCase()
+
+const hasBody = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  request.headers["transfer-encoding"] !== undefined ||
+  (request.headers["content-length"] !== undefined && request.headers["content-length"] !== "0")
+
+/** Text of a body that fits into memory. */
+const readText = (
+  request: HttpServerRequest.HttpServerRequest,
+  limits: Limits
+): Effect.Effect<string, Failure.Failure> => {
+  if (Number(request.headers["content-length"] ?? 0) > limits.body) return Effect.fail(tooLarge)
+  return request.arrayBuffer.pipe(
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.fromInputUnsafe(limits.body)),
+    Effect.mapError(toFailure),
+    Effect.timeoutOrElse({ duration: limits.bodyTime, orElse: () => Effect.fail(tooSlow) }),
+    Effect.flatMap((bytes) => {
+      try {
+        return Effect.succeed(utf8.decode(bytes))
+      } catch {
+        return Effect.fail(unreadable)
+      }
+    })
+  )
+}
+
+/**
+ * Reads the body and goes on with its parameters, and with the file if there is one. A file has to be the last part: it is
+ * not kept anywhere, but read by `next` as it comes.
+ */
+export const read = <A, E, R>(
+  request: HttpServerRequest.HttpServerRequest,
+  limits: Limits,
+  next: (params: Params.Params, file: File | undefined) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Failure.Failure, R> => {
+  if (!hasBody(request)) return next(empty, undefined)
+  switch (mediaType(request)) {
+    case "application/json":
+    case "text/json":
+      return Effect.flatMap(
+        readText(request, limits),
+        (text) => Effect.flatMap(Effect.fromResult(Params.fromJson(text)), (params) => next(params, undefined))
+      )
+    case "application/x-www-form-urlencoded":
+      return Effect.flatMap(readText(request, limits), (text) => {
+        // if the body is JSON it is taken as such, whatever it says: this is what curl -d calls everything
+        const parsed = /^\s*\{/.test(text) ? Params.fromJson(text) : undefined
+        const form = parsed !== undefined && Result.isSuccess(parsed) ? parsed : Params.fromQuery(text)
+        return Effect.flatMap(Effect.fromResult(form), (params) => next(params, undefined))
+      })
+    case "multipart/form-data":
+      return readMultipart(request, limits, next)
+    default:
+      return Effect.fail(unsupported)
+  }
+}
+
+const MAX_PARTS = 64
+
+const readMultipart = <A, E, R>(
+  request: HttpServerRequest.HttpServerRequest,
+  limits: Limits,
+  next: (params: Params.Params, file: File | undefined) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Failure.Failure, R> => {
+  const pairs: Array<readonly [string, string]> = []
+  let size = 0
+  let answer: { readonly value: A } | undefined
+  const parts = Stream.mapError(request.multipartStream, toFailure)
+  return Stream.runForEach(
+    Stream.timeoutOrElse(parts, { duration: limits.fileIdle, orElse: () => Stream.fail(tooSlow) }),
+    (part): Effect.Effect<void, E | Failure.Failure, R> => {
+      if (Multipart.isField(part)) {
+        if (answer !== undefined) {
+          return Effect.fail(Failure.badRequest("The file has to be the last part of the form", "BODY_INVALID"))
+        }
+        size += part.key.length + part.value.length
+        if (size > limits.body) return Effect.fail(tooLarge)
+        pairs.push([part.key, part.value])
+        return Effect.void
+      }
+      if (!Multipart.isFile(part)) return Effect.void
+      if (answer !== undefined) {
+        return Effect.fail(Failure.badRequest("Only one file can be sent at a time", "BODY_INVALID"))
+      }
+      const content = part.content.pipe(
+        Stream.mapError(toFailure),
+        Stream.timeoutOrElse({ duration: limits.fileIdle, orElse: () => Stream.fail(tooSlow) })
+      )
+      return Effect.flatMap(
+        Effect.fromResult(Params.fromPairs(pairs)),
+        (params) =>
+          Effect.map(next(params, { name: part.name, contentType: part.contentType, content }), (value) => {
+            answer = { value }
+          })
+      )
+    }
+  ).pipe(
+    Effect.provideContext(Multipart.limitsServices({
+      maxParts: MAX_PARTS,
+      maxFieldSize: limits.body,
+      maxFileSize: limits.file,
+      maxTotalSize: limits.file + limits.body
+    })),
+    Effect.flatMap(() =>
+      answer !== undefined
+        ? Effect.succeed(answer.value)
+        : Effect.flatMap(Effect.fromResult(Params.fromPairs(pairs)), (params) => next(params, undefined))
+    )
+  ) as Effect.Effect<A, E | Failure.Failure, R>
+}
