@@ -5,10 +5,14 @@
  *
  * The options go to all three processes; the packages must have been built (`pnpm build`).
  *
- * Server, sender and receiver are three processes. The sender makes the bytes as they are asked for; the receiver writes
- * them to a file. Both hash what they see. Memory is the highest resident set of the process, as the system counts it.
+ * Server, sender and receiver are three processes: one sends a file of the disk, the other writes it to another. Memory is
+ * the highest resident set of the process, as the system counts it.
  */
 import { fork } from "node:child_process"
+import { createHash, randomFillSync } from "node:crypto"
+import * as Fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const size = Math.round(Number(process.argv[2] ?? 1024) * 1024 * 1024)
@@ -41,7 +45,6 @@ interface Report {
   readonly cpuSeconds: number
   readonly maxRss: number
   readonly baseRss: number
-  readonly sha256: string
 }
 
 const print = (text: string) => void process.stdout.write(`${text}\n`)
@@ -52,11 +55,36 @@ const row = (what: string, report: Report) =>
   `${what}: ${(size / 1e6 / report.seconds).toFixed(1)} MB/s, ${report.cpuSeconds.toFixed(1)} s of CPU, `
   + `${mib(report.maxRss)} MiB at most (${mib(report.baseRss)} MiB before)`
 
+const folder = Fs.mkdtempSync(join(tmpdir(), "large-file-"))
+process.on("exit", () => Fs.rmSync(folder, { recursive: true, force: true }))
+const source = join(folder, "source")
+const target = join(folder, "target")
+
+const piece = Buffer.alloc(2 ** 20)
+const write = (): void => {
+  randomFillSync(piece)
+  const file = Fs.openSync(source, "wx")
+  for (let at = 0; at < size; at += piece.length) {
+    piece.writeUInt32LE(at / piece.length)
+    Fs.writeSync(file, piece, 0, Math.min(piece.length, size - at))
+  }
+  Fs.closeSync(file)
+}
+
+const hash = (path: string): string => {
+  const state = createHash("sha256")
+  const file = Fs.openSync(path, "r")
+  for (let n = 0; (n = Fs.readSync(file, piece)) > 0;) state.update(piece.subarray(0, n))
+  Fs.closeSync(file)
+  return state.digest("hex")
+}
+
+write()
 const server = start("server", { SIZE: String(size) })
 const { address } = await server.next<{ address: string }>()
-const receiver = start("receiver", { ADDRESS: address })
+const receiver = start("receiver", { ADDRESS: address, TARGET: target })
 await receiver.next()
-const sender = start("sender", { ADDRESS: address, SIZE: String(size) })
+const sender = start("sender", { ADDRESS: address, SOURCE: source })
 const sent = await sender.next<Report>()
 const received = await receiver.next<Report>()
 for (const { child } of [sender, receiver, server]) child.kill()
@@ -64,7 +92,7 @@ for (const { child } of [sender, receiver, server]) child.kill()
 print(`${mib(size)} MiB`)
 print(row("sent", sent))
 print(row("received", received))
-if (sent.sha256 !== received.sha256) {
+if (hash(source) !== hash(target)) {
   print("What was received is not what was sent")
   process.exitCode = 1
 }

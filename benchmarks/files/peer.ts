@@ -1,6 +1,5 @@
 /** The processes of `large.ts`. */
 import * as Api from "@effect-mtproto/core/Api"
-import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
 import { saveEncryptedFile } from "@effect-mtproto/secret-chats/downloadEncryptedFile"
 import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
@@ -17,11 +16,7 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import * as Stream from "effect/Stream"
-import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
-import * as Os from "node:os"
-import * as Path from "node:path"
 
 const phones = { sender: "+15550001", receiver: "+15550002" } as const
 type Role = keyof typeof phones
@@ -72,7 +67,14 @@ const layer = ({ dcId, host, port, publicKeyPem }: Address) =>
 const logIn = (phone: string, { codes }: Address) =>
   Login.phone({ phone: Redacted.make(phone), code: () => Effect.succeed(Redacted.make(codes[phone]!)) })
 
-const measured = <A, E, R>(effect: Effect.Effect<A, E, R>, sha256: () => string) =>
+/** The highest resident set of this process, in bytes: what was there before the program was loaded does not count. */
+const peak = (): number => {
+  const status = Fs.existsSync("/proc/self/status") ? Fs.readFileSync("/proc/self/status", "utf8") : ""
+  const found = /VmHWM:\s+(\d+)/.exec(status)
+  return found === null ? process.resourceUsage().maxRSS * 1024 : Number(found[1]) * 1024
+}
+
+const measured = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const baseRss = process.memoryUsage.rss()
     const before = process.cpuUsage()
@@ -80,16 +82,8 @@ const measured = <A, E, R>(effect: Effect.Effect<A, E, R>, sha256: () => string)
     yield* effect
     const seconds = (performance.now() - started) / 1000
     const { system, user } = process.cpuUsage(before)
-    yield* tell({
-      seconds,
-      cpuSeconds: (system + user) / 1e6,
-      maxRss: process.resourceUsage().maxRSS * 1024,
-      baseRss,
-      sha256: sha256()
-    })
+    yield* tell({ seconds, cpuSeconds: (system + user) / 1e6, maxRss: peak(), baseRss })
   })
-
-const piece = 256 * 1024
 
 const sender = (address: Address) =>
   Effect.gen(function*() {
@@ -99,20 +93,12 @@ const sender = (address: Address) =>
     const found = yield* transport.invoke(Api.contacts.resolvePhone({ phone: phones.receiver.slice(1) }))
     const { chatId } = yield* chats.request(found.users.find((user) => user._tag === "user")!)
     yield* chats.awaitReady(chatId)
-    const hash = createHash("sha256")
-    const pattern = (yield* Crypto).randomBytes(piece)
-    const source = FileSource.make({
-      size,
-      rereadable: true,
-      read: (offset) =>
-        Stream.map(Stream.rechunk(Stream.range(offset / piece, Math.ceil(size / piece) - 1), 1), (i) => {
-          const bytes = pattern.slice(0, Math.min(piece, size - i * piece))
-          new DataView(bytes.buffer).setUint32(0, i)
-          hash.update(bytes)
-          return bytes
-        })
-    })
-    yield* measured(sendEncryptedFile(chatId, Media.document(), source), () => hash.digest("hex"))
+    yield* measured(
+      Effect.flatMap(
+        FileSource.fromPath(process.env["SOURCE"]!),
+        (source) => sendEncryptedFile(chatId, Media.document(), source)
+      )
+    )
     return yield* Effect.never
   })
 
@@ -120,21 +106,9 @@ const receiver = (address: Address) =>
   Effect.gen(function*() {
     yield* logIn(phones.receiver, address)
     const chats = yield* SecretChats.SecretChats
-    const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "large-file-"))
-    const target = Path.join(folder, "received")
-    process.on("exit", () => Fs.rmSync(folder, { recursive: true, force: true }))
     yield* tell({})
     return yield* chats.runEvents(({ event }) =>
-      event._tag === "NewMessage"
-        ? measured(saveEncryptedFile(event, target), () => {
-          const hash = createHash("sha256")
-          const file = Fs.openSync(target, "r")
-          const buffer = Buffer.alloc(piece)
-          for (let n = 0; (n = Fs.readSync(file, buffer)) > 0;) hash.update(buffer.subarray(0, n))
-          Fs.closeSync(file)
-          return hash.digest("hex")
-        })
-        : Effect.void
+      event._tag === "NewMessage" ? measured(saveEncryptedFile(event, process.env["TARGET"]!)) : Effect.void
     )
   })
 

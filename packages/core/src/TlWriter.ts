@@ -50,6 +50,9 @@ export class TlWriter {
   private buffer: Uint8Array
   /** What an earlier result has grown; see `take`. */
   private grown: Uint8Array
+  /** The buffer of small results, while a large one is written, and where the next of them begins there. */
+  private slab: Uint8Array
+  private slabStart: number
   private view: DataView
   private start: number
   private position: number
@@ -68,6 +71,8 @@ export class TlWriter {
   }) {
     this.buffer = NOTHING
     this.grown = NOTHING
+    this.slab = NOTHING
+    this.slabStart = 0
     this.view = NO_VIEW
     this.start = 0
     this.position = 0
@@ -91,11 +96,14 @@ export class TlWriter {
       this.limit = Math.min(buffer.length, position + this.maxSize)
       return new Uint8Array(buffer.buffer, start, position - start)
     }
-    this.buffer = NOTHING
-    this.view = NO_VIEW
-    this.start = 0
-    this.position = 0
-    this.limit = 0
+    // Small results go on where they were.
+    const { slab } = this
+    this.slab = NOTHING
+    this.buffer = slab
+    this.view = slab === NOTHING ? NO_VIEW : new DataView(slab.buffer)
+    this.start = this.position = this.slabStart
+    this.limit = slab === NOTHING ? 0 : Math.min(slab.length, this.slabStart + this.maxSize)
+    this.slabStart = 0
     // A very large result keeps its buffer; others are copied out, which costs less than growing once more.
     if (buffer.length > KEEP) return buffer.subarray(start, position)
     this.grown = buffer
@@ -296,6 +304,10 @@ export class TlWriter {
       ? this.grown
       : new Uint8Array(Math.max(needed + 1024, 2 * length))
     buffer.set(this.buffer.subarray(this.start, this.position))
+    if (this.buffer.length === SLAB && buffer.length > SLAB) {
+      this.slab = this.buffer
+      this.slabStart = this.start
+    }
     this.buffer = buffer
     this.view = new DataView(buffer.buffer)
     this.start = 0

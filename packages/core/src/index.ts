@@ -74,6 +74,17 @@ export * as DecryptedMessage from "./DecryptedMessage.ts"
 export * as Framing from "./Framing.ts"
 
 /**
+ * Giving the memory of large arrays back without waiting for the garbage collector.
+ *
+ * Engines collect the memory behind byte arrays late: some tens of megabytes of them pile up before they look. Whoever
+ * moves files made of such arrays, and knows when an array has been read for the last time, says so here. An array that
+ * was given back has no bytes any more; small ones are left to the collector, which is cheaper.
+ *
+ * @since 1.0.0
+ */
+export * as Memory from "./Memory.ts"
+
+/**
  * The TL schema of MTProto itself: the exchange of authorization keys, and the service messages of a session.
  *
  * Constructors have the names of TL ({@link resPQ}, {@link msgs_ack}), types that have several constructors are unions

@@ -4,11 +4,11 @@
  * Hashes, AES-CTR, PBKDF2, primality and random bytes are OpenSSL's, through
  * `node:crypto`. AES-IGE, which Node does not have, is built on OpenSSL's CBC for
  * long encryptions and done by this package's WebAssembly kernel otherwise, both
- * in constant time. Modular exponentiation is OpenSSL's constant-time one, on a
- * worker thread that starts with the first use and ends with the layer;
- * decryption of long data happens there too. Where Node forbids threads, both
- * are done on the calling one. Primality tests and PBKDF2 run on Node's thread
- * pool.
+ * in constant time. Modular exponentiation is OpenSSL's constant-time one: a
+ * handful of times on the calling thread, for 2 ms each, and from then on on a
+ * worker thread, which ends with the layer. Where Node forbids threads, it stays
+ * on the calling one. Primality tests and PBKDF2 run on Node's thread pool. Long
+ * data is decrypted in slices, between which the event loop turns.
  *
  * **Gotchas**
  *
@@ -120,7 +120,7 @@ export const layer: Layer.Layer<Crypto> = Layer.effect(
   Effect.gen(function*() {
     const kernel = Kernel.make()
     const worker = yield* Effect.acquireRelease(
-      Effect.sync(() => NodeWorker.make(kernel)),
+      Effect.sync(() => NodeWorker.make()),
       ({ close }) => Effect.promise(close)
     )
     const primitives = {
@@ -136,9 +136,7 @@ export const layer: Layer.Layer<Crypto> = Layer.effect(
       aesCtr,
       aesIgeDecryptLarge: Heavy.makeDecryptLarge(
         primitives.aesIgeDecrypt,
-        kernel === undefined
-          ? (data, key, iv) => IgeSlices.decrypt(Aes.igeDecrypt, data, key, iv)
-          : worker.decrypt
+        (data, key, iv) => IgeSlices.decrypt(primitives.aesIgeDecrypt, data, key, iv)
       ),
       randomBytes: Random.makePooled(randomFillSync),
       constantTimeEqual,

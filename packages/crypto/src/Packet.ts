@@ -25,6 +25,7 @@ import type { Crypto } from "./Crypto.ts"
 import { invalidArgument } from "./CryptoError.ts"
 import * as Bytes from "./internal/bytes.ts"
 import * as Random from "./internal/random.ts"
+import { release } from "./internal/release.ts"
 import type * as MessageKey from "./MessageKey.ts"
 import * as Padding from "./Padding.ts"
 import type { SharedKey } from "./SharedKey.ts"
@@ -182,6 +183,7 @@ const tryOpen = (
     }
     : undefined
   plaintext.fill(0)
+  release(plaintext)
   return opened
 }
 

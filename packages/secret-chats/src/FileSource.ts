@@ -7,7 +7,9 @@
  *
  * @since 1.0.0
  */
+import { lend } from "@effect-mtproto/core/Memory"
 import * as ByteSize from "effect/ByteSize"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -97,10 +99,25 @@ export const fromPath: (
       size,
       rereadable: true,
       name: JSON.stringify([yield* fs.realPath(path), size, changed, String(Option.getOrElse(info.ino, () => 0n))]),
-      read: (offset) => fs.stream(path, { offset, chunkSize: CHUNK })
+      read: (offset) => Stream.unwrap(Effect.map(fs.open(path), (file) => contentOf(file, offset)))
     })
   }
 )
+
+/** A file from some point on, in arrays that are given back by whoever encrypts them. */
+const contentOf = (file: FileSystem.File, offset: number): Stream.Stream<Uint8Array, PlatformError> =>
+  Stream.fromPull(Effect.as(
+    file.seek(BigInt(offset), "start"),
+    Effect.suspend(() => {
+      const bytes = new Uint8Array(CHUNK)
+      return Effect.flatMap(file.read(bytes), (read) => {
+        const size = Number(read)
+        if (size === 0) return Cause.done()
+        lend(bytes)
+        return Effect.succeed([size === CHUNK ? bytes : bytes.subarray(0, size)] as const)
+      })
+    })
+  ))
 
 /**
  * A stream of bytes, which is read once: an upload that is interrupted begins anew.

@@ -6,6 +6,7 @@
  *
  * @since 1.0.0
  */
+import { release } from "@effect-mtproto/core/Memory"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import type { Transport } from "@effect-mtproto/transport/Transport"
 import * as ByteSize from "effect/ByteSize"
@@ -207,6 +208,7 @@ export const saveEncryptedFileStream = (
       Stream.mapEffect(({ bytes, position, total, transferred }) =>
         Effect.gen(function*() {
           yield* handle.writeAll(bytes)
+          release(bytes)
           reached = { v: 1, offset: position.offset, iv: Redacted.value(position.iv) }
           if (reached.offset - noted >= State.CHECKPOINT) yield* remember
           return FileProgress.make(transferred, total)

@@ -11,8 +11,8 @@ import type { Framing } from "@effect-mtproto/core/Framing"
 import * as Framed from "@effect-mtproto/core/framing/Connection"
 import { Intermediate } from "@effect-mtproto/core/framing/Intermediate"
 import { PaddedIntermediate } from "@effect-mtproto/core/framing/PaddedIntermediate"
+import { release } from "@effect-mtproto/core/Memory"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
-import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -24,6 +24,7 @@ import * as Socket from "effect/socket/Socket"
 import type { Datacenter } from "./Datacenter.ts"
 import * as Bytes from "./internal/bytes.ts"
 import * as FakeTls from "./internal/fakeTls.ts"
+import * as Tcp from "./internal/tcp.ts"
 import * as Tunnel from "./internal/tunnel.ts"
 import type * as Proxy from "./Proxy.ts"
 
@@ -75,6 +76,8 @@ export interface Connection {
   readonly send: (packets: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>
   /** The packets that came, at least one. Always ends with an error. */
   readonly receive: Effect.Effect<ReadonlyArray<Uint8Array>, ConnectionError>
+  /** Nobody reads these packets any more, nor any views of them. */
+  readonly done: (packets: ReadonlyArray<Uint8Array>) => void
 }
 
 /**
@@ -88,7 +91,7 @@ export const Dial: Context.Reference<
   (datacenter: Datacenter, openTimeout: Duration.Input) => Effect.Effect<Socket.Socket>
 > = Context.Reference("@effect-mtproto/transport/Connection/Dial", {
   defaultValue: () => ({ host, port }: Datacenter, openTimeout: Duration.Input) =>
-    NodeSocket.makeNet({ host, port, openTimeout, noDelay: true })
+    Effect.sync(() => Tcp.make({ host, port, openTimeout }))
 })
 
 /**
@@ -142,11 +145,15 @@ export const open: (
     })
     let first: Uint8Array | undefined = stream.first.length > 0 ? stream.first : undefined
     let ended: ConnectionError | undefined
+    // what was cut out of the stream or put into it is ours alone
+    const isPlainTcp = Tcp.owns(socket) && tunnel === undefined
 
     const read = (chunks: ReadonlyArray<Uint8Array>): Array<Uint8Array> => {
       const packets: Array<Uint8Array> = []
       for (const chunk of tunnel?.unwrap === undefined ? chunks : unwrap(chunks)) {
-        for (const event of stream.push(chunk)) {
+        const events = stream.push(chunk)
+        if (isPlainTcp && options.obfuscation !== undefined) release(chunk)
+        for (const event of events) {
           if (event._tag === "Packet") packets.push(event.payload)
           else if (event._tag === "TransportError") {
             // 0 is sent by servers to keep a connection open
@@ -186,16 +193,24 @@ export const open: (
 
     return {
       receive,
+      done: (packets) => {
+        if (!isPlainTcp) return
+        for (const { buffer } of packets) if (buffer.byteLength > 0) release(new Uint8Array(buffer))
+      },
       send: (packets) =>
         Effect.suspend(() => {
           const plain = packets.map((packet) => stream.packet(packet))
           if (first !== undefined) plain.unshift(first)
           first = undefined
           const frames = tunnel?.wrap === undefined ? plain : plain.map(tunnel.wrap)
-          return frames.length === 0 ? Effect.void : Effect.mapError(
-            writer.writeAll(frames as [Uint8Array, ...Array<Uint8Array>]),
-            (cause) => new ConnectionError({ reason: "closed", cause })
-          )
+          if (frames.length === 0) return Effect.void
+          return Effect.matchEffect(writer.writeAll(frames as [Uint8Array, ...Array<Uint8Array>]), {
+            onFailure: (cause) => Effect.fail(new ConnectionError({ reason: "closed", cause })),
+            onSuccess: () => {
+              if (isPlainTcp) { for (const frame of frames) release(frame) }
+              return Effect.void
+            }
+          })
         })
     }
   }

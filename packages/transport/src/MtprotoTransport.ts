@@ -22,6 +22,7 @@ import { Abridged } from "@effect-mtproto/core/framing/Abridged"
 import { Full } from "@effect-mtproto/core/framing/Full"
 import { Intermediate } from "@effect-mtproto/core/framing/Intermediate"
 import { PaddedIntermediate } from "@effect-mtproto/core/framing/PaddedIntermediate"
+import { lend, release } from "@effect-mtproto/core/Memory"
 import * as RpcError from "@effect-mtproto/core/RpcError"
 import { isTlError } from "@effect-mtproto/core/TlError"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
@@ -298,17 +299,20 @@ export const make: (
       ): Effect.Effect<Uint8Array, DcClient.ServerError | TransportError> => {
         if (dc === pool.mainId()) return call(init, 0)
         const quiet = { ...init, body: Service.withoutUpdates(init.body) }
-        return Effect.flatMap(
-          orTransportError(pool.side(dc)),
-          (client) =>
-            Effect.catchTag(client.call(quiet), "ServerError", (error) => {
-              if (userId === undefined || error.text !== "AUTH_KEY_UNREGISTERED") return Effect.fail(error)
-              // of many calls that find this out at the same time, one does it
-              return carrying.withPermit(Effect.catchTag(client.call(quiet), "ServerError", (again) =>
-                again.text === "AUTH_KEY_UNREGISTERED"
-                  ? Effect.andThen(carryOver(dc, client), client.call(quiet))
-                  : Effect.fail(again)))
-            })
+        return Effect.tap(
+          Effect.flatMap(
+            orTransportError(pool.side(dc)),
+            (client) =>
+              Effect.catchTag(client.call(quiet), "ServerError", (error) => {
+                if (userId === undefined || error.text !== "AUTH_KEY_UNREGISTERED") return Effect.fail(error)
+                // of many calls that find this out at the same time, one does it
+                return carrying.withPermit(Effect.catchTag(client.call(quiet), "ServerError", (again) =>
+                  again.text === "AUTH_KEY_UNREGISTERED"
+                    ? Effect.andThen(carryOver(dc, client), client.call(quiet))
+                    : Effect.fail(again)))
+              })
+          ),
+          () => Effect.sync(() => release(quiet.body, WRITER_SLACK))
         )
       }
 
@@ -362,7 +366,13 @@ export const make: (
           }
           const { dc } = invokeOptions
           return Effect.matchEffect(dc === undefined ? call(init, 0) : callAt(dc, init), {
-            onSuccess: (bytes) => decode(request, bytes, (result) => updates?.onResult(result)),
+            onSuccess: (bytes) => {
+              // who calls may be the last to read it
+              lend(bytes)
+              release(body, WRITER_SLACK)
+              if (invokeOptions.release !== undefined) { for (const array of invokeOptions.release) release(array) }
+              return decode(request, bytes, (result) => updates?.onResult(result))
+            },
             onFailure: (error) => Effect.fail(toError(method, error))
           }).pipe(
             Effect.withSpan("MtprotoTransport.invoke", { kind: "client", attributes: { method: method.tag } }, {
@@ -525,6 +535,9 @@ const ask = <const M extends Api.AnyRequest>(
   )
 
 const OWN_TIMEOUT = 30_000
+
+/** What is written into a large array of its own leaves so much of it free, at most. */
+const WRITER_SLACK = 2_048
 
 const encode = (request: Api.AnyRequest, withoutUpdates: boolean): Uint8Array | TransportError => {
   const method = request._tag

@@ -470,7 +470,9 @@ class SessionImpl implements Session, Incoming.Handler {
         sessionId: this.id,
         msgId: query.msgId
       })
-      : Bytes.concat(wait, query.wrapped ? this.options.header : EMPTY, query.body)
+      : query.waits || query.wrapped
+      ? Bytes.concat(wait, query.wrapped ? this.options.header : EMPTY, query.body)
+      : query.body
     query.seqNo = this.nextSeqNo(true)
     query.state = "sent"
     query.checkAt = this.now + query.checkDelay

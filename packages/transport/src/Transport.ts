@@ -118,6 +118,11 @@ export interface InvokeOptions {
   readonly dc?: number | undefined
   /** The answer is wanted, but no updates because of the call (`invokeWithoutUpdates`). */
   readonly withoutUpdates?: boolean | undefined
+  /**
+   * Large arrays of the request that nobody reads once the call has succeeded, such as parts of files: their memory may
+   * be given back then, which leaves them without bytes.
+   */
+  readonly release?: ReadonlyArray<Uint8Array> | undefined
 }
 
 /**

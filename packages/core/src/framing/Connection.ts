@@ -7,6 +7,7 @@
  */
 import type { Encoder, Event, Framing } from "../Framing.ts"
 import { FramingError } from "../Framing.ts"
+import { release } from "../Memory.ts"
 import { detect } from "./Detect.ts"
 import type { AesCtr, Proxy } from "./Obfuscation.ts"
 import * as Obfuscation from "./Obfuscation.ts"
@@ -74,7 +75,15 @@ export const client = (options: {
   return {
     ...encrypted(encoder, streams),
     first: streams.header,
-    push: (chunk) => decoder.push(streams.decrypt(chunk))
+    push: (chunk) => {
+      const plain = streams.decrypt(chunk)
+      const events = decoder.push(plain)
+      // what is left over is copied, but payloads are views
+      const isShared = plain.buffer === chunk.buffer ||
+        events.some((event) => event._tag === "Packet" && event.payload.buffer === plain.buffer)
+      if (!isShared) release(plain)
+      return events
+    }
   }
 }
 
@@ -139,7 +148,12 @@ export const server = (options: {
 }
 
 const encrypted = (encoder: Encoder, { encrypt }: Obfuscation.Streams): Encoder => ({
-  packet: (payload, options) => encrypt(encoder.packet(payload, options)),
+  packet: (payload, options) => {
+    const frame = encoder.packet(payload, options)
+    const encrypted = encrypt(frame)
+    if (encrypted.buffer !== frame.buffer) release(frame)
+    return encrypted
+  },
   quickAck: (token) => encrypt(encoder.quickAck(token)),
   transportError: (code) => encrypt(encoder.transportError(code))
 })

@@ -1,6 +1,7 @@
 /** What the incremental decoders of all framings share. */
 import type { Decoder, Event } from "../Framing.ts"
 import { FramingError } from "../Framing.ts"
+import { release } from "../Memory.ts"
 
 /** How one framing reads its frames. Both functions may throw a `FramingError`. */
 export interface Rules {
@@ -10,10 +11,17 @@ export interface Rules {
   readonly take: (bytes: Uint8Array, at: number, size: number) => Event | undefined
 }
 
+/** Memory follows what really arrives, and not at once what a header promises. */
+const GROWTH = 16
+/** What comes with the end of a frame of the next. */
+const ROOM = 65_536
+
 export const decoder = (rules: Rules): Decoder => {
   // What was left over. Its bytes are never overwritten: payloads that were handed out are views of it.
   let tail = new Uint8Array(0)
   let length = 0
+  /** The size of the frame that is not complete, as far as its header has said it. */
+  let promised = 0
   let failure: ReadonlyArray<Event> | undefined
   return {
     push: (chunk) => {
@@ -22,10 +30,12 @@ export const decoder = (rules: Rules): Decoder => {
       let bytes: Uint8Array
       if (length === 0) bytes = chunk
       else {
-        // Doubling, and not the length that the header promises: memory follows what really arrives.
-        if (length + chunk.length > tail.length) {
-          const grown = new Uint8Array(Math.max(length + chunk.length, 2 * tail.length))
+        const needed = length + chunk.length
+        if (needed > tail.length) {
+          const grown = new Uint8Array(Math.max(needed, Math.min(promised + ROOM, GROWTH * tail.length)))
           grown.set(tail.subarray(0, length))
+          // nothing of it was handed out
+          release(tail)
           tail = grown
         }
         tail.set(chunk, length)
@@ -35,7 +45,10 @@ export const decoder = (rules: Rules): Decoder => {
       try {
         while (at < bytes.length) {
           const size = rules.measure(bytes, at, bytes.length - at)
-          if (size === 0 || size > bytes.length - at) break
+          if (size === 0 || size > bytes.length - at) {
+            promised = size
+            break
+          }
           const event = rules.take(bytes, at, size)
           if (event !== undefined) events.push(event)
           at += size

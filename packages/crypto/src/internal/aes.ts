@@ -115,14 +115,24 @@ export const igeProblem = (
   data: Uint8Array,
   key: Uint8Array,
   iv: Uint8Array
+): CryptoError | undefined => lengthsProblem(operation, data.length, key, iv)
+
+const lengthsProblem = (
+  operation: string,
+  length: number,
+  key: Uint8Array,
+  iv: Uint8Array
 ): CryptoError | undefined => {
-  if (data.length % 16 !== 0) return invalidArgument(operation, "the data must be whole blocks of 16 bytes")
+  if (length % 16 !== 0) return invalidArgument(operation, "the data must be whole blocks of 16 bytes")
   if (key.length !== 32) return invalidArgument(operation, "the key must have 32 bytes")
   return iv.length === 32 ? undefined : invalidArgument(operation, "the initialisation vector must have 32 bytes")
 }
 
-export const checkIge = (operation: string, data: Uint8Array, key: Uint8Array, iv: Uint8Array): void => {
-  const problem = igeProblem(operation, data, key, iv)
+export const checkIge = (operation: string, data: Uint8Array, key: Uint8Array, iv: Uint8Array): void =>
+  checkIgeLengths(operation, data.length, key, iv)
+
+export const checkIgeLengths = (operation: string, length: number, key: Uint8Array, iv: Uint8Array): void => {
+  const problem = lengthsProblem(operation, length, key, iv)
   if (problem !== undefined) throw problem
 }
 

@@ -25,8 +25,13 @@ export const messages = (
   kernel: Kernel.Kernel | undefined,
   engine?: Kernel.MessageEngine | undefined
 ): ReturnType<typeof Message.make> => {
-  const generic = Message.make(primitives)
-  if (kernel === undefined) return generic
+  if (kernel === undefined) return Message.make(primitives)
+  const generic = Message.make(
+    primitives,
+    engine === undefined
+      ? undefined
+      : (parts, key, iv, target) => kernel.igeEncryptByCbc(parts, key, iv, engine.cbc, target)
+  )
   return {
     messageEncrypt: (sharedKey, plaintext, x) =>
       Message.lengthOf(plaintext) <= Kernel.MAX_MESSAGE

@@ -3,6 +3,7 @@
  * turns.
  */
 import { macrotask } from "./macrotask.ts"
+import { release } from "./release.ts"
 
 /** What takes about a third of a millisecond in the kernel. */
 export const SLICE = 65536
@@ -26,7 +27,9 @@ export const decrypt = async (
     current.set(slice.subarray(slice.length - 16), 0)
     current.set(plain.subarray(plain.length - 16), 16)
     plain.fill(0)
+    release(plain)
   }
+  release(input)
   ownKey.fill(0)
   current.fill(0)
   return out

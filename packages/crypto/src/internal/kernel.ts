@@ -5,10 +5,11 @@
  * One instance serves one thread; every operation is synchronous, and overwrites
  * in the kernel's memory what it left of keys and data before it returns.
  */
-import { checkIge } from "./aes.ts"
+import { checkIge, checkIgeLengths } from "./aes.ts"
 import { plain, relaxed } from "./kernelBinary.ts"
 import type { Plaintext } from "./message.ts"
 import * as Message from "./message.ts"
+import { release } from "./release.ts"
 
 interface Exports {
   readonly memory: WebAssembly.Memory
@@ -61,7 +62,14 @@ export interface Kernel {
   readonly igeEncrypt: (data: Uint8Array, key: Uint8Array, iv: Uint8Array) => Uint8Array
   readonly igeDecrypt: (data: Uint8Array, key: Uint8Array, iv: Uint8Array) => Uint8Array
   /** `igeEncrypt` by way of a CBC cipher that is made for the key and the first half of the IV. */
-  readonly igeEncryptByCbc: (data: Uint8Array, key: Uint8Array, iv: Uint8Array, cbc: MakeCbc) => Uint8Array
+  readonly igeEncryptByCbc: (
+    data: Plaintext,
+    key: Uint8Array,
+    iv: Uint8Array,
+    cbc: MakeCbc,
+    /** Where the ciphertext is to stand: as many bytes. A new array otherwise. */
+    target?: Uint8Array | undefined
+  ) => Uint8Array
   readonly sha256: (...parts: ReadonlyArray<Uint8Array>) => Uint8Array
   /** Messages of at most `MAX_MESSAGE` bytes of whole blocks. */
   readonly messageEncrypt: (
@@ -101,15 +109,6 @@ export const make = (): Kernel | undefined => {
   }
   return undefined
 }
-
-/** What a worker thread needs to run a kernel of its own. */
-export const forWorker = (variant: Kernel["variant"]) => ({
-  binary: variant === "relaxed" ? relaxed : plain,
-  DATA,
-  IV,
-  KEY,
-  CHUNK
-})
 
 /** One of the two variants, for tests. */
 export const makeVariant = (
@@ -209,30 +208,50 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     return encrypted
   }
 
-  const igeEncryptByCbc: Kernel["igeEncryptByCbc"] = (data, key, iv, cbc) => {
-    checkIge("Crypto.aesIgeEncrypt", data, key, iv)
+  const igeEncryptByCbc: Kernel["igeEncryptByCbc"] = (data, key, iv, cbc, target) => {
+    const length = Message.lengthOf(data)
+    checkIgeLengths("Crypto.aesIgeEncrypt", length, key, iv)
     const encrypt = cbc(key, iv.subarray(0, 16))
     memory.set(iv, IV)
     kernel.startHistory()
-    const { length } = data
     let out: Uint8Array
-    if (length <= CBC_CHUNK) {
+    if (length <= CBC_CHUNK && data instanceof Uint8Array && target === undefined) {
       memory.set(data, DATA)
       // large arrays are dear: what the cipher returned becomes the result
       out = pass(length, encrypt)
       out.set(memory.subarray(SECOND, SECOND + length))
     } else {
-      out = new Uint8Array(length)
+      out = target ?? new Uint8Array(length)
+      const gather = gatherer(data instanceof Uint8Array ? [data] : data)
       for (let start = 0; start < length; start += CBC_CHUNK) {
-        const part = data.subarray(start, start + CBC_CHUNK)
-        memory.set(part, DATA)
-        pass(part.length, encrypt)
-        out.set(memory.subarray(SECOND, SECOND + part.length), start)
+        const size = Math.min(CBC_CHUNK, length - start)
+        gather(size)
+        release(pass(size, encrypt))
+        out.set(memory.subarray(SECOND, SECOND + size), start)
       }
     }
     kernel.wipeKeys()
     kernel.wipeData(Math.min(CBC_CHUNK, length))
     return out
+  }
+
+  /** Puts the next bytes of some arrays, one after the other, to DATA. */
+  const gatherer = (parts: ReadonlyArray<Uint8Array>) => {
+    let index = 0
+    let offset = 0
+    return (size: number): void => {
+      for (let filled = 0; filled < size;) {
+        const part = parts[index]!
+        const some = part.subarray(offset, offset + size - filled)
+        memory.set(some, DATA + filled)
+        filled += some.length
+        offset += some.length
+        if (offset === part.length) {
+          index++
+          offset = 0
+        }
+      }
+    }
   }
 
   const sha256: Kernel["sha256"] = (...parts) => {

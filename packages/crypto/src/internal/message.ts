@@ -27,15 +27,34 @@ export const check = (operation: string, sharedKey: Uint8Array, length: number):
   if (length < 0 || length % 16 !== 0) throw invalidArgument(operation, "the message must be whole blocks of 16 bytes")
 }
 
-export const make = (primitives: Primitives): Pick<Crypto["Service"], "messageDecrypt" | "messageEncrypt"> => ({
+/** Encrypts parts that follow one another to where it is told. */
+type IgeEncryptInto = (
+  parts: ReadonlyArray<Uint8Array>,
+  key: Uint8Array,
+  iv: Uint8Array,
+  target: Uint8Array
+) => unknown
+
+export const make = (
+  primitives: Primitives,
+  encryptInto: IgeEncryptInto = (parts, key, iv, target) => {
+    const whole = Bytes.concat(parts)
+    target.set(primitives.aesIgeEncrypt(whole, key, iv))
+    whole.fill(0)
+  }
+): Pick<Crypto["Service"], "messageDecrypt" | "messageEncrypt"> => ({
   messageEncrypt: (sharedKey, plaintext, x) => {
-    if (!(plaintext instanceof Uint8Array)) {
-      const whole = Bytes.concat(plaintext)
-      const packet = encrypt(primitives, sharedKey, whole, x)
-      whole.fill(0)
-      return packet
-    }
-    return encrypt(primitives, sharedKey, plaintext, x)
+    const length = lengthOf(plaintext)
+    check("Crypto.messageEncrypt", sharedKey, length)
+    const parts = plaintext instanceof Uint8Array ? [plaintext] : plaintext
+    const large = primitives.sha256(sharedKey.subarray(88 + x, 120 + x), ...parts)
+    const aes = MessageKey.derive(primitives, sharedKey, large.subarray(8, HEADER), x)
+    const packet = new Uint8Array(HEADER + length)
+    packet.set(large.subarray(0, HEADER))
+    encryptInto(parts, aes.key, aes.iv, packet.subarray(HEADER))
+    aes.key.fill(0)
+    aes.iv.fill(0)
+    return packet
   },
   messageDecrypt: (sharedKey, packet, x) => {
     check("Crypto.messageDecrypt", sharedKey, packet.length - HEADER)
@@ -46,21 +65,3 @@ export const make = (primitives: Primitives): Pick<Crypto["Service"], "messageDe
     return { plaintext, large: MessageKey.computeLarge(primitives, sharedKey, plaintext, x) }
   }
 })
-
-const encrypt = (
-  primitives: Primitives,
-  sharedKey: Uint8Array,
-  plaintext: Uint8Array,
-  x: MessageKey.Direction
-): Uint8Array => {
-  check("Crypto.messageEncrypt", sharedKey, plaintext.length)
-  const large = MessageKey.computeLarge(primitives, sharedKey, plaintext, x)
-  const aes = MessageKey.derive(primitives, sharedKey, large.subarray(8, HEADER), x)
-  const encrypted = primitives.aesIgeEncrypt(plaintext, aes.key, aes.iv)
-  aes.key.fill(0)
-  aes.iv.fill(0)
-  const packet = new Uint8Array(HEADER + encrypted.length)
-  packet.set(large.subarray(0, HEADER))
-  packet.set(encrypted, HEADER)
-  return packet
-}

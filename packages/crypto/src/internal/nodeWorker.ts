@@ -1,17 +1,16 @@
 /**
- * The worker thread of `NodeCrypto`: modular exponentiation and decryption of
- * long data, which would hold up the event loop for milliseconds.
+ * The worker thread of `NodeCrypto`: modular exponentiation, which would hold up the event loop for milliseconds.
+ *
+ * A thread takes as much memory as half a program, so the first few are done without one: a program that agrees on some
+ * keys never starts it.
  */
 import { Worker } from "node:worker_threads"
-import * as Aes from "./aes.ts"
-import * as IgeSlices from "./igeSlices.ts"
-import * as Kernel from "./kernel.ts"
 import * as NodeModPow from "./nodeModPow.ts"
 
 // Plain JavaScript in a string, so that no bundler has a file to lose.
 const SOURCE = `
 "use strict"
-const { parentPort, workerData } = require("node:worker_threads")
+const { parentPort } = require("node:worker_threads")
 const { createPrivateKey, createPublicKey } = require("node:crypto")
 
 const publicValue = (der) => {
@@ -20,38 +19,19 @@ const publicValue = (der) => {
   return new Uint8Array(createPublicKey(key).export({ format: "der", type: "spki" }))
 }
 
-let kernel
-const decrypt = (data, key, iv) => {
-  const { DATA, IV, KEY, CHUNK, binary } = workerData
-  if (kernel === undefined) {
-    kernel = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(binary, "base64"))).exports
-    kernel.init()
-  }
-  const memory = new Uint8Array(kernel.memory.buffer)
-  memory.set(key, KEY)
-  memory.set(iv, IV)
-  key.fill(0)
-  kernel.expandDecryption()
-  for (let start = 0; start < data.length; start += CHUNK) {
-    const part = data.subarray(start, start + CHUNK)
-    memory.set(part, DATA)
-    kernel.igeDecrypt(DATA, part.length)
-    part.set(memory.subarray(DATA, DATA + part.length))
-  }
-  kernel.wipeKeys()
-  kernel.wipeData(CHUNK)
-  return data
-}
-
-parentPort.on("message", ({ id, der, data, key, iv }) => {
+parentPort.on("message", ({ id, der }) => {
   try {
-    const result = der === undefined ? decrypt(data, key, iv) : publicValue(der)
+    const result = publicValue(der)
     parentPort.postMessage({ id, result }, [result.buffer])
   } catch {
     parentPort.postMessage({ id })
   }
 })
 `
+
+/** So many are done on the calling thread, up to this length in bytes: each takes it 2 ms. */
+const WITHOUT_THREAD = 8
+const LONGEST_WITHOUT = 256
 
 interface Pending {
   readonly resolve: (value: Uint8Array) => void
@@ -65,20 +45,19 @@ interface Answer {
 
 export interface NodeWorker {
   readonly modPow: (base: Uint8Array, exponent: Uint8Array, modulus: Uint8Array) => Promise<Uint8Array>
-  /** Best with the kernel; the arguments are copied. */
-  readonly decrypt: (data: Uint8Array, key: Uint8Array, iv: Uint8Array) => Promise<Uint8Array>
   readonly close: () => Promise<void>
 }
 
 /**
- * A thread that is started by its first task, keeps the process alive only while
+ * A thread that is started when it is needed, keeps the process alive only while
  * it has one, and ends with `close`.
  */
-export const make = (kernel: Kernel.Kernel | undefined): NodeWorker => {
+export const make = (): NodeWorker => {
   const pending = new Map<number, Pending>()
   let worker: Worker | undefined
   let closed = false
   let next = 0
+  let withoutThread = WITHOUT_THREAD
 
   const failAll = (error: unknown): void => {
     const tasks = [...pending.values()]
@@ -87,14 +66,7 @@ export const make = (kernel: Kernel.Kernel | undefined): NodeWorker => {
   }
 
   const start = (): Worker => {
-    const workerData = kernel === undefined ? undefined : Kernel.forWorker(kernel.variant)
-    const started = new Worker(SOURCE, {
-      eval: true,
-      execArgv: [],
-      env: {},
-      name: "effect-mtproto-crypto",
-      workerData
-    })
+    const started = new Worker(SOURCE, { eval: true, execArgv: [], env: {}, name: "effect-mtproto-crypto" })
     started.on("message", ({ id, result }: Answer) => {
       const task = pending.get(id)
       if (task === undefined) return
@@ -125,26 +97,27 @@ export const make = (kernel: Kernel.Kernel | undefined): NodeWorker => {
     }
   }
 
-  const run = (task: Readonly<Record<string, Uint8Array>>): Promise<Uint8Array> =>
+  const run = (der: Uint8Array): Promise<Uint8Array> =>
     new Promise((resolve, reject) => {
       if (closed) return reject(new Error("the layer was closed"))
       const id = next++
       const running = worker ??= start()
       pending.set(id, { resolve, reject })
       running.ref()
-      running.postMessage({ id, ...task }, Object.values(task).map((bytes) => bytes.buffer as ArrayBuffer))
+      running.postMessage({ id, der }, [der.buffer as ArrayBuffer])
     })
 
   return {
     modPow: async (base, exponent, modulus) => {
-      if (!available()) return NodeModPow.modPowSync(base, exponent, modulus)
       const { length } = modulus
-      return NodeModPow.decodeValue(await run({ der: NodeModPow.encodeKey(base, exponent, modulus) }), length)
+      const isShort = length <= LONGEST_WITHOUT && exponent.length <= LONGEST_WITHOUT
+      if (!closed && worker === undefined && isShort && withoutThread > 0) {
+        withoutThread--
+        return NodeModPow.modPowSync(base, exponent, modulus)
+      }
+      if (!available()) return NodeModPow.modPowSync(base, exponent, modulus)
+      return NodeModPow.decodeValue(await run(NodeModPow.encodeKey(base, exponent, modulus)), length)
     },
-    decrypt: (data, key, iv) =>
-      available()
-        ? run({ data: new Uint8Array(data), key: new Uint8Array(key), iv: new Uint8Array(iv) })
-        : IgeSlices.decrypt(kernel?.igeDecrypt ?? Aes.igeDecrypt, data, key, iv),
     close: async () => {
       closed = true
       const ended = worker

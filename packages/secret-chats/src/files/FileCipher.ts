@@ -8,6 +8,7 @@
  *
  * @since 1.0.0
  */
+import { giveBack } from "@effect-mtproto/core/Memory"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as FileKey from "@effect-mtproto/crypto/FileKey"
 import type { AesKey } from "@effect-mtproto/crypto/MessageKey"
@@ -51,6 +52,8 @@ export class Encryptor {
   private iv: Uint8Array
   private index: number
   private readonly pieces: Array<Uint8Array> = []
+  /** How much of the first of them has been taken. */
+  private taken = 0
   /** The plaintext of one part after the other: no copy of it stays behind. */
   private scratch: Uint8Array = new Uint8Array(0)
   private buffered = 0
@@ -111,15 +114,14 @@ export class Encryptor {
     let at = 0
     while (at < length) {
       const piece = this.pieces[0]!
-      const wanted = length - at
-      if (piece.length <= wanted) {
-        out.set(piece, at)
-        at += piece.length
+      const some = piece.subarray(this.taken, this.taken + length - at)
+      out.set(some, at)
+      at += some.length
+      this.taken += some.length
+      if (this.taken === piece.length) {
         this.pieces.shift()
-      } else {
-        out.set(piece.subarray(0, wanted), at)
-        at += wanted
-        this.pieces[0] = piece.subarray(wanted)
+        this.taken = 0
+        giveBack(piece)
       }
     }
     this.buffered -= length

@@ -4,6 +4,7 @@
  * @since 1.0.0
  */
 import * as Api from "@effect-mtproto/core/Api"
+import { giveBack } from "@effect-mtproto/core/Memory"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as FileKey from "@effect-mtproto/crypto/FileKey"
 import type { Transport } from "@effect-mtproto/transport/Transport"
@@ -18,6 +19,7 @@ import * as Parts from "../files/Parts.ts"
 import type { FileReference } from "../protocol/Events.ts"
 import * as Errors from "../SecretChatError.ts"
 import { type CallError, invoke } from "./fileCalls.ts"
+import * as Tidy from "./tidy.ts"
 
 /** A file whose description holds together. @internal */
 export interface Checked {
@@ -70,18 +72,41 @@ export interface Piece {
   readonly position: FileCipher.Position
 }
 
-const get = (file: Checked, offset: number, limit: number) =>
-  Effect.gen(function*() {
-    const { accessHash, id } = file.reference
-    const answer = yield* invoke(Api.upload.getFile({
-      location: { _tag: "inputEncryptedFileLocation", id, accessHash },
-      offset: BigInt(offset),
-      limit
-    }))
-    // Redirections are for clients that say they understand them.
-    if (answer._tag !== "upload.file") return yield* Effect.fail(new FileError({ reason: "answer-invalid" }))
-    return yield* Effect.fromResult(FileCipher.checkPiece({ stored: file.stored, offset, limit }, answer.bytes))
+/** A server that sends us from one place to another for ever is not followed. */
+const MAX_DETOURS = 64
+
+/** Gives pieces of a file as they are stored. */
+const getter = (file: Checked) => {
+  const { accessHash, id } = file.reference
+  // straight to where the file is kept; without one, the account's own data centre sends us there with every piece
+  let detours = 0
+  let dc: number | undefined = file.reference.dcId > 0 ? file.reference.dcId : undefined
+  const ask = Effect.fnUntraced(function*(offset: number, limit: number) {
+    const location = { _tag: "inputEncryptedFileLocation", id, accessHash } as const
+    while (true) {
+      const asked = dc
+      const answer = yield* Effect.result(invoke(Api.upload.getFile({ location, offset: BigInt(offset), limit }), { dc }))
+      if (Result.isSuccess(answer)) return answer.success
+      const error = answer.failure
+      const moved = error._tag === "FileError" && error.reason === "other-datacenter" && error.dc !== asked
+        ? error.dc
+        : undefined
+      // its address is not known
+      const isUnknown = error._tag === "TransportError" && error.reason === "configuration"
+      if (asked === undefined || ++detours > MAX_DETOURS || moved === undefined && !isUnknown) {
+        return yield* Effect.fail(error)
+      }
+      if (dc === asked) dc = moved
+    }
   })
+  return (offset: number, limit: number) =>
+    Effect.gen(function*() {
+      const answer = yield* ask(offset, limit)
+      // Redirections are for clients that say they understand them.
+      if (answer._tag !== "upload.file") return yield* Effect.fail(new FileError({ reason: "answer-invalid" }))
+      return yield* Effect.fromResult(FileCipher.checkPiece({ stored: file.stored, offset, limit }, answer.bytes))
+    })
+}
 
 /**
  * The file from a position on.
@@ -94,6 +119,8 @@ export const run = (
 ): Stream.Stream<Piece, CallError | Errors.CryptoError, Crypto | Transport> =>
   Stream.unwrap(Effect.gen(function*() {
     const crypto = yield* Crypto
+    yield* Tidy.before(file.stored)
+    const get = getter(file)
     const limit = Parts.pieceSizeOf(file.stored)
     const concurrency = options.concurrency ?? Parts.concurrencyOf(limit)
     let position: FileCipher.Position = options.from ?? { offset: 0, iv: file.iv }
@@ -103,11 +130,12 @@ export const run = (
       for (let offset = position.offset; offset < end; offset += limit) yield offset
     }
     return Stream.fromIterable({ [Symbol.iterator]: offsets }, { chunkSize: 1 }).pipe(
-      Stream.mapEffect((offset) => get(file, offset, limit), { concurrency }),
+      Stream.mapEffect((offset) => get(offset, limit), { concurrency }),
       Stream.mapEffect((ciphertext) =>
         Effect.map(crypto.aesIgeDecryptLarge(ciphertext, file.key, position.iv), (plaintext): Piece => {
           const bytes = FileCipher.trim(file.size, position.offset, plaintext)
           position = FileCipher.advance(position, ciphertext, plaintext)
+          giveBack(ciphertext)
           return { bytes, position }
         })
       ),

@@ -56,13 +56,24 @@ export const fileErrorOf = (
  */
 export const invoke = Effect.fnUntraced(function*<const M extends Api.AnyRequest>(
   request: M,
-  index?: number
+  options: {
+    /** The part that it is about. */
+    readonly index?: number | undefined
+    /** The data centre that keeps the file. */
+    readonly dc?: number | undefined
+    /** Nobody else reads these arrays of the request. */
+    readonly release?: ReadonlyArray<Uint8Array> | undefined
+  } = {}
 ): Effect.fn.Return<Api.Response<M>, CallError, Transport> {
   const transport = yield* Transport
   const { floodWaitLimit, retries, retryDelay } = yield* SendPolicy
+  const { dc, index, release } = options
   for (let attempt = 1;; attempt++) {
     const result = yield* Effect.result(
-      transport.invoke(request, { floodWaitLimit, repeatable: true }) as Effect.Effect<Api.Response<M>, InvokeError>
+      transport.invoke(request, { floodWaitLimit, repeatable: true, dc, release }) as Effect.Effect<
+        Api.Response<M>,
+        InvokeError
+      >
     )
     if (Result.isSuccess(result)) return result.success
     const error = result.failure

@@ -26,6 +26,7 @@ import type { FileSource } from "../FileSource.ts"
 import { type CallError, invoke } from "./fileCalls.ts"
 import * as State from "./fileState.ts"
 import { randomId } from "./send.ts"
+import * as Tidy from "./tidy.ts"
 
 /** @internal */
 export interface Options {
@@ -79,6 +80,7 @@ const encrypted = <E, R>(
 const save = (fileId: bigint, plan: Parts.Plan, part: FileCipher.Part) =>
   Effect.gen(function*() {
     const { bytes, index: filePart } = part
+    const options = { index: filePart, release: [bytes] }
     const kept = yield* (plan.big
       ? invoke(
         Api.upload.saveBigFilePart({
@@ -88,9 +90,9 @@ const save = (fileId: bigint, plan: Parts.Plan, part: FileCipher.Part) =>
           fileTotalParts: plan.parts ?? (part.isLast ? filePart + 1 : -1),
           bytes
         }),
-        filePart
+        options
       )
-      : invoke(Api.upload.saveFilePart({ fileId, filePart, bytes }), filePart))
+      : invoke(Api.upload.saveFilePart({ fileId, filePart, bytes }), options))
     if (!kept) return yield* Effect.fail(new FileError({ reason: "part-refused", part: filePart }))
     const { index, iv, length, nextIv } = part
     return { index, iv, length, nextIv }
@@ -109,6 +111,7 @@ export const run = <E, R>(
     const crypto = yield* Crypto
     const plan = yield* Effect.fromResult(Parts.plan(source.size))
     const { partSize } = plan
+    yield* Tidy.before(plan.size)
     const name = options.resume === false || !source.rereadable || plan.size === undefined
       ? undefined
       : options.resume ?? source.name

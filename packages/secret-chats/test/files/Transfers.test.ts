@@ -27,6 +27,7 @@ import {
   uploadEncryptedFileStream
 } from "@effect-mtproto/secret-chats/uploadEncryptedFile"
 import { rpcError } from "@effect-mtproto/test-server/TestServer"
+import * as TestServer from "@effect-mtproto/test-server/TestServer"
 import { Transport, TransportError } from "@effect-mtproto/transport/Transport"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Option, Redacted, Result, Schedule, Stream } from "effect"
@@ -396,14 +397,16 @@ describe("what the server says", () => {
         const [code, type, reason] of [
           [400, "LOCATION_INVALID", "unavailable"],
           [400, "FILE_ID_INVALID", "unavailable"],
-          [400, "FILE_REFERENCE_EXPIRED", "unavailable"],
-          [303, "FILE_MIGRATE_4", "other-datacenter"]
+          [400, "FILE_REFERENCE_EXPIRED", "unavailable"]
         ] as const
       ) {
         yield* server.faults.failNext("upload.getFile", { code, type })
         const error = yield* fails(get, reason)
         assert.strictEqual(error.type, type)
       }
+      // sent for ever to a place that cannot be found
+      yield* server.answer(Api.upload.getFile, () => TestServer.rpcError(303, "FILE_MIGRATE_4"))
+      assert.strictEqual((yield* fails(get, "other-datacenter")).dc, 4)
       for (const length of [0, 16, 128 * KIB - 16, 128 * KIB - 1, 128 * KIB + 16]) {
         yield* server.answer(Api.upload.getFile, (): Api.upload.File => ({
           _tag: "upload.file",

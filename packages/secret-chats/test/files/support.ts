@@ -38,7 +38,7 @@ const person = (server: TestServer.TestServer["Service"]) =>
     Layer.provideMerge(MtprotoTransport.layer({
       apiId: 12345,
       apiHash: Redacted.make("0123456789abcdef0123456789abcdef"),
-      datacenters: [{ id: server.dcId, host: server.host, port: server.port }],
+      datacenters: server.datacenters,
       publicKeys: [server.publicKeyPem]
     })),
     Layer.provide(SessionStore.layerMemory),
@@ -68,27 +68,29 @@ const open = Effect.fnUntraced(function*(server: TestServer.TestServer["Service"
   return one
 })
 
-export const two: Effect.Effect<
-  {
-    readonly server: TestServer.TestServer["Service"]
-    readonly a: Person
-    readonly b: Person
-    readonly chatId: number
-  },
-  any,
-  Scope.Scope
-> = Effect.gen(function*() {
-  const server = yield* TestServer.make()
-  yield* server.createAccount({ phone: ann, firstName: "Ann" })
-  yield* server.createAccount({ phone: bob, firstName: "Bob" })
-  const a = yield* open(server, ann)
-  const b = yield* open(server, bob)
-  const found = yield* a.transport.invoke(Api.contacts.resolvePhone({ phone: bob.slice(1) }))
-  const { chatId } = yield* a.chats.request(found.users.find((user) => user._tag === "user")!)
-  yield* a.chats.awaitReady(chatId)
-  yield* eventually(() => b.events.some(({ event }) => event._tag === "ChatReady"))
-  return { server, a, b, chatId }
-})
+export interface Two {
+  readonly server: TestServer.TestServer["Service"]
+  readonly a: Person
+  readonly b: Person
+  readonly chatId: number
+}
+
+/** With further data centres, in the first of which Bob lives. */
+export const twoIn = (...otherDcs: ReadonlyArray<number>): Effect.Effect<Two, any, Scope.Scope> =>
+  Effect.gen(function*() {
+    const server = yield* TestServer.make({ otherDcs })
+    yield* server.createAccount({ phone: ann, firstName: "Ann" })
+    yield* server.createAccount({ phone: bob, firstName: "Bob", dc: otherDcs[0] })
+    const a = yield* open(server, ann)
+    const b = yield* open(server, bob)
+    const found = yield* a.transport.invoke(Api.contacts.resolvePhone({ phone: bob.slice(1) }))
+    const { chatId } = yield* a.chats.request(found.users.find((user) => user._tag === "user")!)
+    yield* a.chats.awaitReady(chatId)
+    yield* eventually(() => b.events.some(({ event }) => event._tag === "ChatReady"))
+    return { server, a, b, chatId }
+  })
+
+export const two: Effect.Effect<Two, any, Scope.Scope> = twoIn()
 
 /** A folder that goes when the scope ends. */
 export const folder = Effect.acquireRelease(

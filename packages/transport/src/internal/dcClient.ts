@@ -5,6 +5,7 @@
  */
 import * as Api from "@effect-mtproto/core/Api"
 import type { Framing } from "@effect-mtproto/core/Framing"
+import * as Memory from "@effect-mtproto/core/Memory"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as Packet from "@effect-mtproto/crypto/Packet"
 import type { RsaPublicKey } from "@effect-mtproto/crypto/RsaPublicKey"
@@ -281,6 +282,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         const packets = yield* connection.receive
         const time = now()
         for (const packet of packets) current.receive(time, packet)
+        connection.done(packets)
         const end = dispatch(current)
         if (end !== undefined) return yield* Effect.fail(end)
         if (Math.min(calls.wakeAt(), current.wakeAt()) <= time) writable.openUnsafe()
@@ -301,6 +303,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
           sendingSince = time
           yield* connection.send(packets)
           sendingSince = undefined
+          for (const packet of packets) Memory.release(packet)
         }
         alarm.rearm()
         yield* writable.await
