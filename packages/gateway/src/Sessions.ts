@@ -10,12 +10,12 @@
  * @since 1.0.0
  */
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
-import { Vault } from "@effect-mtproto/crypto/Vault"
+import type { Vault } from "@effect-mtproto/crypto/Vault"
 import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import * as SecretChatStore from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
 import * as SessionStore from "@effect-mtproto/transport/SessionStore"
-import { Transport } from "@effect-mtproto/transport/Transport"
+import type { Transport } from "@effect-mtproto/transport/Transport"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -125,8 +125,8 @@ export const logIn = Effect.fnUntraced(function*(telegram: Telegram, client: Cli
 export const until = <A>(effect: Effect.Effect<A>, matches: (value: A) => boolean): Effect.Effect<A> =>
   effect.pipe(
     Effect.flatMap((value) => matches(value) ? Effect.succeed(value) : Effect.fail("not yet" as const)),
-    Effect.retry(Schedule.spaced("20 millis")),
-    Effect.timeout("15 seconds"),
+    Effect.retry(Schedule.spaced("50 millis")),
+    Effect.timeout("50 seconds"),
     Effect.orDie
   )
 
@@ -165,3 +165,10 @@ export const hear = Effect.fnUntraced(function*(client: Client, session: string,
   )
   return found
 })
+
+/** `world` as a service, for the tests of one file. */
+export class World extends Context.Service<World, Effect.Success<ReturnType<typeof world>>>()(
+  "@effect-mtproto/gateway/test/World"
+) {
+  static readonly layer = (options?: Omit<GatewayOptions.Options, "telegram">) => Layer.effect(World, world(options))
+}

@@ -190,7 +190,7 @@ export const setWebhook: Operation = Effect.fnUntraced(function*(gateway, call) 
 
 export const deleteWebhook: Operation = Effect.fnUntraced(function*(gateway, { session }) {
   yield* gateway.webhooks.stop(session.id)
-  yield* gateway.store.updateSession(session.id, ({ webhook: _, ...record }) => record)
+  yield* gateway.store.updateSession(session.id, ({ webhook: _webhook, ...record }) => record)
   gateway.forgetToken(session.id)
   return json(true)
 })

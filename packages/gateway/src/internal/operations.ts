@@ -173,7 +173,7 @@ const forPerson = (method: string): Operation => {
 
 const forBot = (method: string): Operation => {
   const name = plain(method)
-  if (/^messages\.sendEncrypted/.test(method) && Object.hasOwn(taken, method)) return asBot(method)
+  if (method.startsWith("messages.sendEncrypted") && Object.hasOwn(taken, method)) return asBot(method)
   if (Object.hasOwn(own, name)) return own[name]!
   if (Object.hasOwn(people, name)) {
     return () => Effect.fail(Failure.badRequest("Bots have no secret chats", "BOT_METHOD_INVALID"))
