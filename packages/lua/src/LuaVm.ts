@@ -115,6 +115,7 @@ export interface LuaVm {
 // ----- making one
 
 const mebibyte = 2 ** 20
+const startTime = 60_000
 
 type Incoming = Report | { readonly tag: "gone"; readonly why: string }
 
@@ -228,7 +229,8 @@ export const make: <R = never>(options: Options<R>) => Effect.Effect<LuaVm, LuaE
       ): Effect.fn.Return<ReadonlyArray<LuaValue.LuaValue>, LuaError> {
         if (hasEnded) return yield* error({ kind: "host", detail: "The runtime of the script is at its end" })
         if (order !== undefined) thread.tell(order)
-        let left = time
+        // Starting a thread is not the script's doing, and takes long where much else goes on.
+        let left = order === undefined ? Math.max(time, startTime) : time
         for (;;) {
           const since = yield* Clock.currentTimeMillis
           const report = yield* next(left)

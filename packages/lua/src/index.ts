@@ -12,6 +12,65 @@
 export * as LuaError from "./LuaError.ts"
 
 /**
+ * The functions of secret chats for scripts of Lua: an account, its chats and its methods, as the globals that the Lua host of
+ * MadelineProto had.
+ *
+ * - `messages`, `contacts`, `users`, … : tables with every method of the API. Each takes one table of parameters, and gives
+ *   the result as a table. `messages.sendEncrypted`, `sendEncryptedService` and `sendEncryptedFile` take a `message`, encrypt,
+ *   store and send it; their `peer` is anything that names a chat, whole updates too.
+ * - `get_self`, `get_info`, `request_secret_chat`, `accept_secret_chat`, `decline_secret_chat`, `await_secret_chat`,
+ *   `discard_secret_chat`, `secret_chat_status`, `has_secret_chat`, `get_secret_chat`, `get_secret_chats`, `get_key_picture`,
+ *   `get_secret_message`, `get_secret_messages`, `notify_layer`, `rekey`, `upload_encrypted`, `download`, `sleep`, and all of
+ *   them in camelCase
+ * - `madeline_function(t, cb, extra)`, `tdcli_function(t, cb, extra)`, `var_dump`, `print`, `madeline_strict(on)`,
+ *   `madelineproto_lua`
+ *
+ * Calls are synchronous for the script, and what goes wrong in them is their result: a table with `error_code`, `error` (a word
+ * for programs, the server's own where the server said it), `description`, and in its case `retry_after` or `sent`. With
+ * `strict`, or after `madeline_strict(true)`, it is raised.
+ *
+ * Methods that would take the account from its owner, or from the host what it needs to go on, are refused: see
+ * {@link isRefused}; `allow` refuses more.
+ *
+ * @since 1.0.0
+ */
+export * as LuaHost from "./LuaHost.ts"
+
+/**
+ * Scripts.
+ *
+ * A script runs from top to bottom. If it leaves a function `madeline_update_callback(update)` behind (or
+ * `tdcli_update_callback`), it is called for everything that happens in the secret chats of the account, one update after the
+ * other, see `LuaUpdate`. An update is confirmed when the function has returned: whatever happens before, it comes again with
+ * the next run. So a script sees each update at least once, in order within a chat, and tells repeats apart by `random_id`.
+ *
+ * An error in that function is logged with its line, and the next update is delivered; the update counts as dealt with. A script
+ * that exceeds a limit is over, and with it the run: that update comes again.
+ *
+ * An account should have one script that listens, for a confirmation by one is a confirmation for all.
+ *
+ * **Example** (Answering "ping")
+ *
+ * ```ts
+ * import * as LuaHost from "@effect-mtproto/lua/LuaHost"
+ * import * as LuaScript from "@effect-mtproto/lua/LuaScript"
+ * import * as Effect from "effect/Effect"
+ *
+ * const script = LuaScript.make("ping.lua", `
+ *   function madeline_update_callback(update)
+ *     if update._ == "updateNewEncryptedMessage" and update.message.decrypted_message.message == "ping" then
+ *       messages.sendEncrypted{peer = update, message = {_ = "decryptedMessage", message = "pong"}}
+ *     end
+ *   end
+ * `)
+ * const program = LuaScript.run(script).pipe(Effect.provide(LuaHost.layer()))
+ * ```
+ *
+ * @since 1.0.0
+ */
+export * as LuaScript from "./LuaScript.ts"
+
+/**
  * Values of TL as values of Lua and back, by the schema.
  *
  * | TL                 | to Lua                        | from Lua                                                          |
@@ -32,6 +91,24 @@ export * as LuaError from "./LuaError.ts"
  * @since 1.0.0
  */
 export * as LuaTl from "./LuaTl.ts"
+
+/**
+ * What a script is told: what happens in secret chats, as tables in the shapes of the API where it has one.
+ *
+ * | what happened                                    | `_`                                                                  |
+ * | ------------------------------------------------ | -------------------------------------------------------------------- |
+ * | a message, or an action of the other side        | `updateNewEncryptedMessage`, with `message.decrypted_message`        |
+ * | a chat was asked for, waits, is ready, is closed | `updateEncryption`                                                   |
+ * | typing                                           | `updateEncryptedChatTyping`                                          |
+ * | the other side has read                          | `updateEncryptedMessagesRead`                                        |
+ * | everything else                                  | `updateSecretChat`, with the event of `SecretChats` in `event`       |
+ *
+ * Each of them can be given to a function that wants a chat. That a message of ours was taken by the server is no update: the
+ * answer to the call said so.
+ *
+ * @since 1.0.0
+ */
+export * as LuaUpdate from "./LuaUpdate.ts"
 
 /**
  * The values that Lua and the host hand to each other, as plain data.

@@ -104,7 +104,7 @@ describe("LuaVm", () => {
     Effect.gen(function*() {
       const { calls, run, vm } = yield* Vm.make({ limits: { transfer: 100_000 } })
       const says = (value: string) =>
-        Effect.map(run(`result = messages.echo(${value})`), (result) => LuaValue.get(result, "error"))
+        Effect.map(run(`result = messages.echo(${value})`), (result) => LuaValue.get(result, "description"))
       assert.strictEqual(yield* says("{a = {f = print}}"), "This cannot be handed over: a.f: a function")
       assert.strictEqual(
         yield* says("{c = coroutine.create(print)}"),

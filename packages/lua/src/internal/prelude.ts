@@ -161,8 +161,14 @@ end
 -- ----- calls
 
 local failure = {
-  __tostring = function(e) return tostring(rawget(e, "error")) .. " (" .. tostring(rawget(e, "error_code")) .. ")" end
+  __tostring = function(e)
+    return tostring(rawget(e, "description") or rawget(e, "error")) .. " (" .. tostring(rawget(e, "error_code")) .. ")"
+  end
 }
+
+local function invalid(description)
+  return { error_code = 400, error = "PARAMETERS_INVALID", description = description }
+end
 
 local function finish(ok, result)
   if ok then return result end
@@ -199,7 +205,7 @@ end
 
 local function invoke(t)
   if type(t) ~= "table" or type(t._) ~= "string" then
-    return finish(false, { error_code = 400, error = "A table is needed whose field _ is the name of a method" })
+    return finish(false, invalid("A table is needed whose field _ is the name of a method"))
   end
   local name = gsub(t._, "%->", ".")
   if wrappers[name] then
@@ -265,7 +271,7 @@ local td = {
   sendMessage = function(t)
     local content = t.input_message_content
     if type(content) ~= "table" or content._ ~= "inputMessageText" then
-      return finish(false, { error_code = 400, error = "Only an InputMessageText can be sent this way" })
+      return finish(false, invalid("Only an InputMessageText can be sent this way"))
     end
     return namespaces.messages.sendEncrypted({
       peer = t.chat_id,

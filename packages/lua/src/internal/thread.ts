@@ -62,8 +62,9 @@ const handler = lua.function((state) => {
   const line = lua.lineIn(state, chunk)
   const traceback = lua.traceback(state, 1)
   // An error may be a table as calls return it.
-  const kind = x.lua_type(state, 1) === TABLE ? x.lua_getfield(state, 1, lua.name("error")) : 0
-  if (kind !== STRING) x.luaL_tolstring(state, 1, 0)
+  const isSaid = x.lua_type(state, 1) === TABLE &&
+    ["description", "error"].some((name) => x.lua_getfield(state, 1, lua.name(name)) === STRING)
+  if (!isSaid) x.luaL_tolstring(state, 1, 0)
   place = { line, traceback, detail: lua.bytes(state, -1) ?? "an error" }
   return 1
 })
@@ -83,7 +84,10 @@ const host = lua.function((state) => {
     if (!tells) lua.raise(state, detail)
     x.lua_settop(state, 0)
     lua.push(state, false)
-    lua.push(state, new Map<string, LuaValue>([["error_code", 400n], ["error", detail], ["error_type", "Conversion"]]))
+    lua.push(
+      state,
+      new Map<string, LuaValue>([["error_code", 400n], ["error", "PARAMETERS_INVALID"], ["description", detail]])
+    )
     return 2
   }
   report({ tag: "request", name, args })

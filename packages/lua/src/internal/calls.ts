@@ -1,0 +1,144 @@
+/** Calls of methods: those about secret chats mean what the library does with them, all others go to the server. */
+import type * as Api from "@effect-mtproto/core/Api"
+import * as ApiMethods from "@effect-mtproto/core/ApiMethods"
+import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
+import type { Crypto } from "@effect-mtproto/crypto/Crypto"
+import type * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
+import type { SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
+import { sendEncrypted } from "@effect-mtproto/secret-chats/sendEncrypted"
+import { sendEncryptedService } from "@effect-mtproto/secret-chats/sendEncryptedService"
+import type { Transport } from "@effect-mtproto/transport/Transport"
+import * as Effect from "effect/Effect"
+import * as LuaTl from "../LuaTl.ts"
+import * as LuaValue from "../LuaValue.ts"
+import * as Drafts from "./drafts.ts"
+import { invalid, outcome, Refusal } from "./failure.ts"
+import * as Peers from "./peers.ts"
+import * as People from "./people.ts"
+
+export type Services = Crypto | Transport | SecretChatStore | SecretChats.SecretChats
+
+export interface Environment {
+  readonly people: People.People
+  readonly transport: Transport["Service"]
+  readonly chats: SecretChats.SecretChats["Service"]
+  readonly crypto: Crypto["Service"]
+  /** Whether a script may call this method. */
+  readonly allow: (method: string) => boolean
+}
+
+type Call = (env: Environment, params: LuaValue.LuaTable) => Effect.Effect<LuaValue.LuaValue, unknown, Services>
+
+// ----- about secret chats
+
+const outcomes = (sent: SecretChats.Outcomes): LuaValue.LuaValue =>
+  Array.isArray(sent) ? LuaValue.sequence(sent.map(outcome)) : outcome(sent as never)
+
+// Programs for bots wrote it so.
+const peerOf = (params: LuaValue.LuaTable) =>
+  Effect.fromResult(Peers.chatId(params.get("peer") ?? params.get("chat_id")))
+
+const silently = <D extends { readonly _tag: string }>(params: LuaValue.LuaTable, draft: D): D =>
+  params.get("silent") === true && draft._tag === "decryptedMessage" ? { ...draft, silent: true } : draft
+
+const sending = (send: typeof sendEncrypted): Call =>
+  Effect.fnUntraced(function*(_, params) {
+    const peer = yield* peerOf(params)
+    const draft = yield* Effect.fromResult(Drafts.draft(params.get("message") ?? params.get("text")))
+    return outcomes(yield* send(peer, silently(params, draft)))
+  })
+
+const sendFile: Call = Effect.fnUntraced(function*({ chats }, params) {
+  const peer = yield* peerOf(params)
+  const draft = yield* Effect.fromResult(Drafts.fileDraft(params.get("message")))
+  const file = yield* Effect.fromResult(Drafts.file(params.get("file")))
+  const { encrypted: _, more, ...first } = yield* chats.sendFile(peer, silently(params, draft), file)
+  return more.length === 0 ? outcome(first) : LuaValue.sequence([first, ...more].map(outcome))
+})
+
+const special: { readonly [method: string]: Call } = {
+  "messages.sendEncrypted": sending(sendEncrypted),
+  "messages.sendEncryptedService": sending(sendEncryptedService),
+  "messages.sendEncryptedFile": sendFile,
+  "messages.setEncryptedTyping": Effect.fnUntraced(function*({ chats }, params) {
+    yield* chats.setTyping(yield* peerOf(params), params.get("typing") !== false)
+    return true
+  }),
+  "messages.readEncryptedHistory": Effect.fnUntraced(function*({ chats }, params) {
+    const peer = yield* peerOf(params)
+    const date = params.get("max_date")
+    if (typeof date !== "bigint" || BigInt.asIntN(32, date) !== date) {
+      return yield* Effect.fail(invalid("max_date: a 32-bit integer is needed"))
+    }
+    yield* chats.markRead(peer, Number(date))
+    return true
+  })
+}
+
+// ----- everything else
+
+const instead: { readonly [method: string]: string } = {
+  "messages.requestEncryption": "request_secret_chat",
+  "messages.acceptEncryption": "accept_secret_chat",
+  "messages.discardEncryption": "discard_secret_chat"
+}
+
+/** Methods that would take from the host what it needs to go on, or the account from whoever owns it. */
+export const isRefused = (method: string): boolean =>
+  Object.hasOwn(instead, method) ||
+  /^(auth|upload)\./.test(method) ||
+  /^updates\.get\w*Difference$/.test(method) ||
+  /^account\.(deleteAccount|resetPassword|updatePasswordSettings|changePhone|resetAuthorization|setAuthorizationTTL)$/
+    .test(method) ||
+  method === "messages.receivedQueue" || method === "messages.getDhConfig"
+
+/** The methods that scripts have; wrappers have no name space and are not for them. */
+export const methods = (): ReadonlyArray<string> =>
+  [...ApiMethods.all().keys()].filter((name) => name.includes(".") && !name.startsWith("upload."))
+
+const resolve = (people: People.People) => (type: string, value: LuaValue.LuaValue): unknown => {
+  if (type !== "InputUser" && type !== "InputPeer") return undefined
+  const found = People.find(people, value)
+  return found === undefined ? undefined : type === "InputPeer" ? People.asPeer(found) : found
+}
+
+const generic = Effect.fnUntraced(function*(env: Environment, name: string, params: LuaValue.LuaTable) {
+  const method = ApiMethods.byName(name)
+  if (method === undefined) return yield* Effect.fail(new Refusal(404, "METHOD_INVALID", `There is no method ${name}`))
+  const given = new Map(params).set("_", name)
+  const takes = ApiSchema.methods().get(name)!.fields
+  if (takes.some((field) => field.name === "random_id" && field.type === "long") && !given.has("random_id")) {
+    given.set("random_id", new DataView(env.crypto.randomBytes(8).slice().buffer).getBigInt64(0))
+  }
+  const read = LuaTl.fromLua(ApiSchema.params(method), { resolve: resolve(env.people) })
+  const request = yield* Effect.flatMap(
+    People.withNames(env.people, env.transport, () => read(given)),
+    Effect.fromResult
+  )
+  const { _tag, ...fields } = request as { readonly _tag: string }
+  const answer: unknown = yield* env.transport.invoke(method(fields as never) as Api.AnyRequest) as Effect.Effect<
+    unknown,
+    unknown
+  >
+  People.remember(env.people, answer)
+  return LuaTl.toLua(ApiSchema.response(method))(answer)
+})
+
+export const call = Effect.fnUntraced(function*(
+  env: Environment,
+  name: string,
+  params: LuaValue.LuaValue
+): Effect.fn.Return<LuaValue.LuaValue, unknown, Services> {
+  if (!LuaValue.isTable(params)) {
+    return yield* Effect.fail(invalid(`One table of parameters is needed, not ${LuaValue.describe(params)}`))
+  }
+  if (Object.hasOwn(instead, name)) {
+    return yield* Effect.fail(new Refusal(400, "METHOD_REFUSED", `Use ${instead[name]} in place of ${name}`))
+  }
+  if (isRefused(name) || !env.allow(name)) {
+    return yield* Effect.fail(new Refusal(403, "METHOD_REFUSED", `Scripts may not call ${name}`))
+  }
+  // Who gives the encrypted data has made it, and no more is done about it.
+  const isRaw = params.has("data") && !params.has("message")
+  return yield* Object.hasOwn(special, name) && !isRaw ? special[name]!(env, params) : generic(env, name, params)
+})
