@@ -22,6 +22,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Disk } from "./Disk.ts"
 import { calm, type Faults } from "./Faults.ts"
+import { OtherClient } from "./OtherClient.ts"
 import type { Server } from "./Server.ts"
 import * as SimulatedCrypto from "./SimulatedCrypto.ts"
 import type { World } from "./World.ts"
@@ -53,6 +54,8 @@ export class Device {
   /** What the user has seen, by the id of the event: their own durable notes. */
   readonly journal = new Map<bigint, Events.Event>()
   faults: Faults = calm
+  /** If the program is of another layer. */
+  client: OtherClient | undefined
   crashes = 0
   run: Run | undefined
   private runs = 0
@@ -120,7 +123,8 @@ export class Device {
         if (run.alive && this.world.chance.happens(this.faults.crashAtCall / 2)) this.crash(run, "after a call")
       },
       isFinal: (request) => this.isContent(request),
-      onConfirm: (update) => this.onConfirm(update)
+      onConfirm: (update) => this.onConfirm(update),
+      rewrite: (frame) => this.client === undefined ? frame : this.client.rewrite(frame)
     })
     return Context.empty().pipe(
       Context.add(Crypto, this.crypto),
@@ -220,6 +224,13 @@ export class Device {
     world.virtual.fork(Effect.andThen(close, next))
   }
 
+  /** From now on the program is one of this layer. */
+  become(layer: number): void {
+    this.world.trace(`${this.name} has layer ${layer}`)
+    if (this.client !== undefined) this.client.layer = layer
+    else this.client = new OtherClient(layer, this.crypto, this.disk, this.userId === 1n)
+  }
+
   private end(run: Run): void {
     run.alive = false
     run.chats = undefined
@@ -238,6 +249,8 @@ export class Device {
     if ("data" in request) {
       const data = Buffer.from(request.data as Uint8Array).toString("latin1")
       if (!this.disk.indexes.has(data)) this.world.violate(`${this.name} sends what is not stored`)
+      // now, for the keys may be gone when the server executes it
+      this.client?.rewrite(request.data as Uint8Array)
     }
     return true
   }

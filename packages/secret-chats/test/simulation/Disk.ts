@@ -27,6 +27,7 @@ export interface Version {
 export interface Head {
   readonly phase: { readonly _tag: string; readonly discard?: boolean; readonly reason?: { readonly _tag: string } }
   readonly keyHash?: string
+  readonly layers: { readonly his: number }
   readonly keys?: {
     readonly current: { readonly bytes: string; readonly fingerprint: string }
     readonly previous?: { readonly bytes: string }
@@ -40,6 +41,9 @@ export interface Head {
     readonly inOrderLayer: number
   }
 }
+
+/** The layer to write in, for a peer of this one. */
+const writing = (his: number): number => Math.max(73, Math.min(144, his))
 
 export const readHead = (bytes: Uint8Array): Head => JSON.parse(Buffer.from(bytes).toString("utf8")).value
 
@@ -98,6 +102,7 @@ export class Disk {
     if (before !== undefined) {
       require(before.phase._tag !== "Closed" || phase._tag === "Closed", "a closed chat is open again")
       require(before.phase._tag !== "Ready" || ["Ready", "Closed"].includes(phase._tag), `Ready became ${phase._tag}`)
+      require(head.layers.his >= before.layers.his, "the peer's layer fell")
       require(before.keyHash === undefined || before.keyHash === head.keyHash, "the key picture has changed")
     }
     if (keys !== undefined) {
@@ -120,8 +125,14 @@ export class Disk {
             break
           }
           require(record.revision === versions.length, `message ${record.index} has a wrong revision`)
-          if (last === undefined) require(record.index === created++, `message ${record.index} is out of order`)
-          else {
+          if (last === undefined) {
+            require(record.index === created++, `message ${record.index} is out of order`)
+            const [lowest, highest] = [before?.layers.his ?? 0, head.layers.his].map(writing)
+            require(
+              record.layer >= lowest! && record.layer <= highest!,
+              `message ${record.index} has layer ${record.layer}, not ${lowest} to ${highest}`
+            )
+          } else {
             const same = (["randomId", "inIndex", "layer"] as const).every((key) => last.record[key] === record[key])
             require(same, `message ${record.index} was replaced in another slot`)
             require(record.kind === "deleted", `message ${record.index} was replaced by something else than a deletion`)

@@ -28,6 +28,8 @@ export interface Client {
   readonly isFinal: (request: Api.AnyRequest) => boolean
   /** An update is confirmed. */
   readonly onConfirm: (update: Api.Update) => void
+  /** The frame that leaves the device in the place of the one that its program has made. */
+  readonly rewrite: (frame: Uint8Array) => Uint8Array
 }
 
 interface Held {
@@ -280,16 +282,17 @@ export class Server {
         if (connection.client.isFinal(request)) this.refusals.add(key)
         return this.chance.happens(0.8) ? { code: 400, type: "DATA_INVALID" } : { code: 420, type: "FLOOD_WAIT_300" }
       }
-      const said = this.execute(connection.client.userId, request)
+      const said = this.execute(connection.client, request)
       return known === true && "result" in said && this.chance.happens(faults.duplicate)
         ? { code: 400, type: "RANDOM_ID_DUPLICATE" }
         : said
     }
     if (this.chance.happens(faults.internal)) return { code: 500, type: "INTERNAL" }
-    return this.execute(connection.client.userId, request)
+    return this.execute(connection.client, request)
   }
 
-  private execute(userId: bigint, request: any): Said {
+  private execute(client: Client, request: any): Said {
+    const { userId } = client
     const error = (type: string) => ({ code: 400, type })
     const reply = (result: unknown) => ({ result })
     switch (request._tag as string) {
@@ -358,7 +361,12 @@ export class Server {
         if (chat.state !== "ready") return error("CHAT_ID_INVALID")
         chat.relayed.add(relayKey(userId, request))
         const other = this.account(userId === chat.creator ? chat.participant : chat.creator)
-        const message = { randomId: request.randomId, chatId: chat.id, date: this.date, bytes: request.data.slice() }
+        const message = {
+          randomId: request.randomId,
+          chatId: chat.id,
+          date: this.date,
+          bytes: client.rewrite(request.data).slice()
+        }
         const file = request._tag === "messages.sendEncryptedFile" ? this.file(request.file) : undefined
         if (request._tag === "messages.sendEncryptedFile" && file === undefined) return error("FILE_EMPTY")
         this.push(other, {

@@ -12,6 +12,7 @@ import type { MessageRow } from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as Effect from "effect/Effect"
 import type { Device } from "./Device.ts"
 import type { Faults } from "./Faults.ts"
+import * as OtherClient from "./OtherClient.ts"
 import * as SimulatedCrypto from "./SimulatedCrypto.ts"
 import { World } from "./World.ts"
 
@@ -47,6 +48,8 @@ interface Plan {
   /** Of a round with very many messages. */
   readonly flood: number
   readonly end: "open" | "discard" | "both-discard" | "forgery"
+  /** Layers of Alice's and Bob's programs at the beginning; 144 is the present one. */
+  readonly layers: readonly [number, number]
 }
 
 const planOf = (world: World): Plan => {
@@ -71,7 +74,14 @@ const planOf = (world: World): Plan => {
     },
     rounds: 8 + chance.below(22),
     flood: chance.happens(0.06) ? 0.15 : 0,
-    end: chance.pick(["open", "open", "open", "open", "open", "open", "discard", "discard", "both-discard", "forgery"])
+    end: chance.pick(["open", "open", "open", "open", "open", "open", "discard", "discard", "both-discard", "forgery"]),
+    layers: chance.happens(0.7)
+      ? [144, 144]
+      : chance.pick([
+        [144, chance.pick(OtherClient.layers)],
+        [chance.pick(OtherClient.layers), 144],
+        [chance.pick(OtherClient.layers), chance.pick(OtherClient.layers)]
+      ])
   }
 }
 
@@ -81,6 +91,7 @@ export const simulate = (seed: number, onLine?: (line: string) => void): Report 
   const plan = planOf(world)
   try {
     world.faults = plan.faults
+    for (const [i, layer] of plan.layers.entries()) if (layer !== 144) world.devices[i]!.become(layer)
     alice.start()
     bob.start()
     converse(world, plan)
@@ -141,6 +152,10 @@ const converse = (world: World, plan: Plan): void => {
     agree(bob)
     if (chance.happens(plan.flood)) flood(world)
     else deed(world, device, round)
+    if (device.client !== undefined && device.client.layer < 144 && chance.happens(0.05)) {
+      device.become(chance.pick([...OtherClient.layers.filter((layer) => layer > device.client!.layer), 144]))
+      device.act("layer", "", (chats, chatId) => chats.notifyLayer(chatId))
+    }
     if (chance.happens(0.05)) device.crash(undefined, "somewhere")
     if (chance.happens(0.05)) device.stop()
     if (chance.happens(0.03)) server.restart()
@@ -390,6 +405,11 @@ const compare = (
       first.length === 1 && Buffer.compare(first[0]!.keyHash, a.keyHash!) === 0,
       () => "not the first key picture"
     )
+  }
+  for (const device of world.devices) {
+    const { layer } = world.other(device).client ?? { layer: 144 }
+    const { his } = device.disk.head!.layers
+    require(his <= layer && (world.other(device).client !== undefined || his === 144), () => `${his} is not his layer`)
   }
   histories(world)
 }
