@@ -1,5 +1,5 @@
 // Runs the conformance suite of WebCrypto in Chromium, in a page and in a worker, from a bundle made by Vite.
-// The browser is Debian's, or the one that CHROMIUM names.
+// Then the package as it would be published: see published.mjs. The browser is Debian's, or the one that CHROMIUM names.
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { chromium } from "playwright-core"
 import { build } from "vite"
+import * as Published from "./published.mjs"
 
 /** In milliseconds. */
 const LONGEST_BLOCK = 2
@@ -67,6 +68,10 @@ try {
       console.error(`the event loop was kept busy for more than ${LONGEST_BLOCK} ms`)
       failed++
     }
+  }
+  for (const failure of await Published.run(browser)) {
+    console.error(failure)
+    failed++
   }
 } finally {
   await browser.close()
