@@ -11,6 +11,7 @@
  */
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import type { Vault } from "@effect-mtproto/crypto/Vault"
+import * as Errors from "@effect-mtproto/secret-chats/SecretChatError"
 import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import * as SecretChatStore from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
@@ -26,6 +27,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import * as Failure from "./Failure.ts"
 import { GatewayOptions } from "./GatewayOptions.ts"
 import { GatewayStore } from "./GatewayStore.ts"
 import * as Gate from "./internal/gate.ts"
@@ -150,21 +152,24 @@ const outcomeOf = (
       _tag: "Sent",
       json: {
         _: "messages.sentEncryptedMessage",
+        date: event.date,
         chat_id: chatId,
         random_id: event.randomId.toString(),
-        index: event.index,
-        date: event.date
+        index: event.index
       }
     }
 
-/** Remembers the answer to a request that a run of the gateway before has begun. */
+/** Remembers the answer to a request, as the request itself would. */
 export const recordOutcome =
-  (store: GatewayStore["Service"], id: string, key: Uint8Array) => (outcome: LooseOutcome): Effect.Effect<void> =>
-    Effect.ignore(
-      outcome._tag === "Sent"
-        ? store.endRequest(id, key, { status: 200, body: JSON.stringify({ result: outcome.json }) })
-        : store.endRequest(id, key, { status: outcome.error.code, body: JSON.stringify({ failure: outcome.error }) })
+  (store: GatewayStore["Service"], id: string, key: Uint8Array) => (outcome: LooseOutcome): Effect.Effect<void> => {
+    if (outcome._tag === "Sent") {
+      return Effect.ignore(store.endRequest(id, key, { status: 200, body: JSON.stringify({ result: outcome.json }) }))
+    }
+    const { code, description, type } = Failure.fromError(Errors.fromServer(outcome.error))
+    return Effect.ignore(
+      store.endRequest(id, key, { status: code, body: JSON.stringify({ failure: { code, type, description } }) })
     )
+  }
 
 // ----- the layer
 

@@ -155,7 +155,6 @@ export const make = (gateway: Gateway): Idempotency => {
     const failure = Failure.fromError(again.failure)
     if (!/under way already/.test(failure.description)) return yield* failure
     // a service message: it is in no history, but the event about it will be heard
-    yield* watch(request.session.id, key, randomId)
     for (let look = 0; look < LOOKS; look++) {
       const now = yield* store.beginRequest(request.session.id, { key, hash, randomId })
       if (now._tag === "done") return yield* readAnswer(now.body)
@@ -179,6 +178,10 @@ export const make = (gateway: Gateway): Idempotency => {
     const begun = yield* store.beginRequest(id, { key, hash, randomId })
     if (begun._tag === "other") return yield* otherRequest
     if (begun._tag === "done") return yield* readAnswer(begun.body)
+    // What becomes of one message is heard, and written down before it is confirmed; so even a crash between the two
+    // leaves an answer. Of several parts, or a file, only the call itself knows all.
+    const isPlain = request.isSend && !isLong(request.params) && !/file$/i.test(request.method)
+    if (isPlain) yield* watch(id, key, randomId)
     const effect = begun._tag === "new" ? request.run(randomId) : recover(request, key, hash, begun.randomId)
     const exit = yield* Effect.exit(effect)
     if (Exit.isSuccess(exit)) {
@@ -189,8 +192,8 @@ export const make = (gateway: Gateway): Idempotency => {
     }
     const failure = Failure.fromCause(exit.cause)
     const isOpen = failure.transient === true || failure.code >= 500 || Exit.hasInterrupts(exit)
-    if (isOpen && request.isSend) yield* watch(id, key, randomId)
-    else if (isOpen || failure.code === 401 || failure.code === 429) yield* store.forgetRequest(id, key)
+    if (isOpen && request.isSend) return yield* Effect.failCause(exit.cause)
+    if (isOpen || failure.code === 401 || failure.code === 429) yield* store.forgetRequest(id, key)
     else if (failure !== inDoubt) yield* store.endRequest(id, key, write({ failure }))
     return yield* Effect.failCause(exit.cause)
   })
