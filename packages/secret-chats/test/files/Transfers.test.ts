@@ -27,7 +27,6 @@ import {
   uploadEncryptedFileStream
 } from "@effect-mtproto/secret-chats/uploadEncryptedFile"
 import { rpcError } from "@effect-mtproto/test-server/TestServer"
-import * as TestServer from "@effect-mtproto/test-server/TestServer"
 import { Transport, TransportError } from "@effect-mtproto/transport/Transport"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Option, Redacted, Result, Schedule, Stream } from "effect"
@@ -405,7 +404,7 @@ describe("what the server says", () => {
         assert.strictEqual(error.type, type)
       }
       // sent for ever to a place that cannot be found
-      yield* server.answer(Api.upload.getFile, () => TestServer.rpcError(303, "FILE_MIGRATE_4"))
+      yield* server.answer(Api.upload.getFile, () => rpcError(303, "FILE_MIGRATE_4"))
       assert.strictEqual((yield* fails(get, "other-datacenter")).dc, 4)
       for (const length of [0, 16, 128 * KIB - 16, 128 * KIB - 1, 128 * KIB + 16]) {
         yield* server.answer(Api.upload.getFile, (): Api.upload.File => ({
