@@ -215,7 +215,7 @@ describe("malformed frames", () => {
         const dump = Effect.gen(function*() {
           const sql = yield* SqliteClient.SqliteClient
           const tables = yield* sql<{ name: string }>`SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`
-          return yield* Effect.forEach(tables, ({ name }) => sql`SELECT * FROM ${sql(name)} ORDER BY rowid`.values)
+          return yield* Effect.forEach(tables, ({ name }) => sql`SELECT * FROM ${sql(name)} ORDER BY 1, 2, 3`.values)
         }).pipe(
           Effect.provideService(SqlClient.SafeIntegers, true),
           Effect.provide(SqliteClient.layer({ filename: bob.filename, readonly: true }))

@@ -329,32 +329,3 @@ describe("a sealed row", () => {
       }).pipe(Effect.provide(sealed(file)))
     }))
 })
-
-describe("migrations", () => {
-  it.effect("a store of the first version is brought up to date with what is in it", () =>
-    Effect.gen(function*() {
-      const file = yield* temporaryFile
-      const plain = Layer.fresh(layerSql().pipe(Layer.provideMerge(SqliteClient.layer({ filename: file }))))
-      yield* Effect.gen(function*() {
-        const store = yield* SecretChatStore
-        const sql = yield* SqlClient.SqlClient
-        yield* store.commit({
-          chatId: 1,
-          expected: 0,
-          chat: { phase: "ready", wakeAt: undefined, head: new Uint8Array(1) },
-          changes: [
-            { _tag: "PutTimer", timer: { outgoing: false, randomId: 1n, ttl: 1, startsOn: "open", date: 100 } },
-            { _tag: "StartOpened", outgoing: false, randomIds: [1n], at: 100 }
-          ]
-        })
-        yield* sql`ALTER TABLE secret_chat_timers DROP COLUMN note`
-        yield* sql`DELETE FROM secret_chat_migrations WHERE migration_id = 2`
-      }).pipe(Effect.provide(plain))
-      const rows = yield* SecretChatStore.use((store) => store.expired({ now: 1000, limit: 10 })).pipe(
-        Effect.provide(plain)
-      )
-      assert.deepStrictEqual(rows, [
-        { chatId: 1, outgoing: false, randomId: 1n, ttl: 1, startsOn: "open", date: 100, expiresAt: 101 }
-      ])
-    }))
-})

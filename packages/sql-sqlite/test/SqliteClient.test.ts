@@ -151,6 +151,55 @@ describe("SqliteClient", () => {
       assert.deepStrictEqual(yield* sql`SELECT id FROM t`.values, [[2]])
     }).pipe(Effect.provide(memory)))
 
+  it.effect("a synchronous transaction is whole or absent, and reads integers exactly", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqliteClient.SqliteClient
+      yield* sql`CREATE TABLE t (id INTEGER PRIMARY KEY)`
+      const rows = yield* sql.transactionSync((execute) => {
+        execute("INSERT INTO t VALUES (?), (?)", [1, 2n ** 60n])
+        return execute("SELECT id FROM t WHERE id > ? ORDER BY id", [0])
+      })
+      assert.deepStrictEqual(rows.map((row) => row["id"]), [1n, 2n ** 60n])
+      const failed = yield* Effect.flip(sql.transactionSync((execute) => {
+        execute("DELETE FROM t", [])
+        execute("INSERT INTO nowhere VALUES (1)", [])
+      }))
+      assert.strictEqual(failed._tag, "SqlError")
+      const bug = new Error("a bug")
+      const died = yield* Effect.exit(sql.transactionSync((execute) => {
+        execute("DELETE FROM t", [])
+        throw bug
+      }))
+      assert.deepStrictEqual(died, Exit.die(bug))
+      assert.deepStrictEqual(yield* sql.statementSync("SELECT COUNT(*) AS n FROM t", []), [{ n: 2n }])
+      assert.strictEqual((yield* Effect.flip(sql.statementSync("SELECT nothing", [])))._tag, "SqlError")
+    }).pipe(Effect.provide(memory)))
+
+  it.effect("a synchronous transaction waits for that of another fiber, and is a part of its own fiber's", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqliteClient.SqliteClient
+      yield* sql`CREATE TABLE t (id INTEGER PRIMARY KEY)`
+      const add = (id: number) => sql.transactionSync((execute) => execute("INSERT INTO t VALUES (?)", [id]))
+      const inside = yield* Deferred.make<void>()
+      const go = yield* Deferred.make<void>()
+      const outer = yield* Effect.forkChild(Effect.exit(sql.withTransaction(Effect.gen(function*() {
+        yield* add(1)
+        yield* Effect.flip(add(1))
+        assert.deepStrictEqual(yield* sql.statementSync("SELECT id FROM t", []), [{ id: 1n }])
+        yield* Deferred.succeed(inside, undefined)
+        yield* Deferred.await(go)
+        return yield* Effect.fail("no")
+      }))))
+      yield* Deferred.await(inside)
+      const second = yield* Effect.forkChild(add(2))
+      yield* Effect.yieldNow
+      assert.isUndefined(second.pollUnsafe())
+      yield* Deferred.succeed(go, undefined)
+      assert.deepStrictEqual(yield* Fiber.join(outer), Exit.fail("no"))
+      yield* Fiber.join(second)
+      assert.deepStrictEqual(yield* sql`SELECT id FROM t`.values, [[2]])
+    }).pipe(Effect.provide(memory)))
+
   it.effect("errors are classified", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient

@@ -123,7 +123,39 @@ const addNotes = Effect.gen(function*() {
   yield* sql`ALTER TABLE secret_chat_timers ADD COLUMN note ${bytesType(sql)}`
 })
 
-const migrations = { "0001_create": create, "0002_timer_notes": addNotes }
+/**
+ * Fewer pages a message: in SQLite a row of a small table stands in the index of its key, so that a message of ours is one
+ * page of the outbox and two of the history; and what served rare questions with an index that every message had to pay
+ * for is answered without it. `read_outgoing` and `read_incoming`: below this position every message of that direction has
+ * been read, or failed.
+ */
+const compact = Effect.gen(function*() {
+  const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+  yield* sql`DROP INDEX secret_chat_outbox_unsent`
+  yield* sql`DROP INDEX secret_chat_messages_unread`
+  yield* sql`ALTER TABLE secret_chats ADD COLUMN read_outgoing BIGINT NOT NULL DEFAULT 0`
+  yield* sql`ALTER TABLE secret_chats ADD COLUMN read_incoming BIGINT NOT NULL DEFAULT 0`
+  yield* sql.onDialectOrElse({
+    pg: () => Effect.void,
+    orElse: () =>
+      Effect.gen(function*() {
+        for (const table of ["outbox", "events", "counters", "messages"]) {
+          const name = `secret_chat_${table}`
+          const [row] = yield* sql<{ readonly sql: string }>`
+            SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ${name}`
+          yield* sql`ALTER TABLE ${sql(name)} RENAME TO ${sql(`${name}_before`)}`
+          yield* sql.unsafe(`${row!.sql} WITHOUT ROWID`)
+          yield* sql`INSERT INTO ${sql(name)} SELECT * FROM ${sql(`${name}_before`)}`
+          yield* sql`DROP TABLE ${sql(`${name}_before`)}`
+        }
+        yield* sql`
+          CREATE UNIQUE INDEX secret_chat_messages_random_id
+          ON secret_chat_messages (account, chat_id, random_id, outgoing)`
+      })
+  })
+})
+
+const migrations = { "0001_create": create, "0002_timer_notes": addNotes, "0003_compact": compact }
 
 const newest = Object.keys(migrations).length
 

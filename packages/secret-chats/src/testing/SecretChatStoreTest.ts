@@ -622,6 +622,43 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
       )
 
       test(
+        "what one reading left over is read by a later one, and so is what came since",
+        Effect.gen(function*() {
+          const store = yield* SecretChatStore
+          const chatId = freshChat()
+          const read = (maxDate: number) => ({ _tag: "ReadMessages", outgoing: true, maxDate }) as const
+          const states = Effect.map(
+            store.messages({ chatId, order: "oldest-first" }),
+            (rows) => rows.map((m) => m.state)
+          )
+          yield* store.commit(write(
+            chatId,
+            0,
+            history(1, { state: "sent", date: 10 }),
+            history(2, { state: "sent", date: 30 }),
+            history(3, { state: "queued", date: 10 }),
+            history(4, { state: "sent", date: 10 }),
+            read(20)
+          ))
+          assert.deepStrictEqual(yield* states, ["read", "sent", "queued", "read"])
+          yield* store.commit(write(
+            chatId,
+            1,
+            { _tag: "SetMessageState", randomId: 3n, state: "sent", date: 35 },
+            history(5, { state: "sent", date: 20 }),
+            read(30)
+          ))
+          assert.deepStrictEqual(yield* states, ["read", "read", "sent", "read", "read"])
+          yield* store.commit(write(chatId, 2, read(40)))
+          yield* store.commit(write(chatId, 3, history(6, { state: "sent", date: 41 }), read(40)))
+          assert.deepStrictEqual(yield* states, ["read", "read", "read", "read", "read", "sent"])
+          yield* store.commit(write(chatId, 4, read(41), { _tag: "DeleteHistory" }, read(42)))
+          yield* store.commit(write(chatId, 5, history(7, { state: "sent", date: 50 }), read(50)))
+          assert.deepStrictEqual(yield* states, ["read"])
+        })
+      )
+
+      test(
         "deletes by random id in both directions, and everything",
         Effect.gen(function*() {
           const store = yield* SecretChatStore

@@ -450,13 +450,13 @@ describe("at rest", () => {
           let count = 0
           for (const { name, sql: ddl } of tables) {
             if (!/\bdata\b/i.test(ddl) || !/message/i.test(name)) continue
-            const rows = yield* sql<{ id: number; data: Uint8Array }>`SELECT rowid AS id, data FROM ${
+            const rows = yield* sql<{ id: number; data: Uint8Array }>`SELECT position AS id, data FROM ${
               sql(name)
             } LIMIT 2`
             if (rows.length < 2) continue
             const [one, two] = rows as [typeof rows[number], typeof rows[number]]
-            yield* sql`UPDATE ${sql(name)} SET data = ${two.data} WHERE rowid = ${one.id}`
-            yield* sql`UPDATE ${sql(name)} SET data = ${one.data} WHERE rowid = ${two.id}`
+            yield* sql`UPDATE ${sql(name)} SET data = ${two.data} WHERE position = ${one.id}`
+            yield* sql`UPDATE ${sql(name)} SET data = ${one.data} WHERE position = ${two.id}`
             count++
           }
           return count
