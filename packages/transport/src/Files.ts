@@ -91,7 +91,7 @@ export interface UploadOptions {
   readonly name: string
   /** A multiple of 1024 that divides 512 KiB. Default: 128 KiB, more for large files. */
   readonly partSize?: number | undefined
-  /** Default: 4. */
+  /** How many parts are under way at a time. Default: two megabytes of them, but 4 to 16. */
   readonly concurrency?: number | undefined
   /** Default: 4000; 8000 for accounts with Premium. */
   readonly maxParts?: number | undefined
@@ -143,32 +143,40 @@ export const upload: <E = never, R = never>(
     const isBig = size === undefined || size > BIG
     const fileId = new DataView(globalThis.crypto.getRandomValues(new Uint8Array(8)).buffer).getBigInt64(0)
 
+    const { onProgress } = options
     let done = 0
     let count = 0
-    const send = Effect.fnUntraced(function*({ bytes, index, isLast }: Part) {
+    const send = Effect.fnUntraced(function*({ bytes, index, isCopy, isLast }: Part) {
       if (index >= maxParts) return yield* new FilesError({ reason: "too-large" })
       count = Math.max(count, index + 1)
-      yield* isBig
+      const { length } = bytes
+      const options = isCopy ? { release: [bytes] } : {}
+      yield* (isBig
         // a stream whose size is not known tells it with its last part
-        ? transport.invoke(Api.upload.saveBigFilePart({
-          fileId,
-          filePart: index,
-          fileTotalParts: total ?? (isLast ? index + 1 : -1),
-          bytes
-        }))
-        : transport.invoke(Api.upload.saveFilePart({ fileId, filePart: index, bytes }))
-      done += bytes.length
-      if (options.onProgress !== undefined) yield* options.onProgress({ done, total: size })
+        ? transport.invoke(
+          Api.upload.saveBigFilePart({
+            fileId,
+            filePart: index,
+            fileTotalParts: total ?? (isLast ? index + 1 : -1),
+            bytes
+          }),
+          options
+        )
+        : transport.invoke(Api.upload.saveFilePart({ fileId, filePart: index, bytes }), options))
+      done += length
+      if (onProgress !== undefined) yield* onProgress({ done, total: size })
     })
 
     const parts: Stream.Stream<Part, FilesError | E, R> = source instanceof Uint8Array
       ? Stream.map(Stream.range(0, total! - 1), (index) => ({
         index,
         bytes: source.subarray(index * partSize, (index + 1) * partSize),
+        isCopy: false,
         isLast: index === total! - 1
       }))
       : cut(source.stream, partSize, size)
-    yield* Stream.runDrain(Stream.mapEffect(parts, send, { concurrency: options.concurrency ?? 4 }))
+    const concurrency = options.concurrency ?? Math.max(4, Math.min(16, Math.floor(2 * MIB / partSize)))
+    yield* Stream.runDrain(Stream.mapEffect(parts, send, { concurrency }))
     const common = { id: fileId, parts: count, name: options.name }
     return isBig
       ? { _tag: "inputFileBig" as const, ...common }
@@ -264,6 +272,8 @@ export const download = (
 interface Part {
   readonly index: number
   readonly bytes: Uint8Array
+  /** Nobody else has these bytes. */
+  readonly isCopy: boolean
   readonly isLast: boolean
 }
 
@@ -293,7 +303,7 @@ const cut = <E, R>(
       seen += chunk.length
       for (let from = 0; from < chunk.length;) {
         if (filled === partSize) {
-          parts.push({ index: index++, bytes: part, isLast: false })
+          parts.push({ index: index++, bytes: part, isCopy: true, isLast: false })
           part = new Uint8Array(partSize)
           filled = 0
         }
@@ -315,7 +325,7 @@ const cut = <E, R>(
     const rest = Stream.suspend((): Stream.Stream<Part, FilesError> => {
       const problem = wrong() ?? (seen === 0 ? new FilesError({ reason: "empty" }) : undefined)
       return problem === undefined
-        ? Stream.succeed({ index, bytes: part.subarray(0, filled), isLast: true })
+        ? Stream.succeed({ index, bytes: part.subarray(0, filled), isCopy: true, isLast: true })
         : Stream.fail(problem)
     })
     return Stream.concat(pieces, rest)

@@ -75,6 +75,7 @@ describe("Files.upload", () => {
       const options = {
         name: "a.bin",
         partSize: KIB,
+        concurrency: 4,
         onProgress: (p: Files.Progress) => Effect.sync(() => progress.push(p))
       }
       const file = yield* Files.upload(bytes, { ...options, onProgress: (p) => Effect.asVoid(options.onProgress(p)) })
@@ -84,6 +85,17 @@ describe("Files.upload", () => {
       assert.strictEqual(requests.length, 6)
       assert.strictEqual(most(), 4)
       assert.deepStrictEqual(progress.at(-1), { done: bytes.length, total: bytes.length })
+    }))
+
+  it.effect("so many parts at a time as make two megabytes, but 4 to 16", () =>
+    Effect.gen(function*() {
+      for (const [partKib, expected] of [[1, 16], [128, 16], [256, 8], [512, 4]] as const) {
+        const { most, provide } = server()
+        yield* Files.upload(new Uint8Array(20 * partKib * KIB), { name: "a.bin", partSize: partKib * KIB }).pipe(
+          provide
+        )
+        assert.strictEqual(most(), expected)
+      }
     }))
 
   it.effect("a stream, however it is cut, with and without its size", () =>
