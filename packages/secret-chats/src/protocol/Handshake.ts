@@ -13,7 +13,9 @@
  *
  * The server speaks of a chat in answers and in updates, in any order and more
  * than once. Everything that does not fit the phase is ignored, except that a
- * discarded chat is closed in every phase.
+ * discarded chat is closed in every phase, and that a chat which we have ended
+ * and the server says is alive is discarded again: the server has executed the
+ * request after the discard.
  *
  * Several devices: only one can accept. If another one did, this is told to the
  * user, and the server is *not* told to discard the chat, for it is alive there.
@@ -231,7 +233,7 @@ export const refused = (d: Draft, error: ServerError, repeated: boolean): void =
  */
 export const serverChat = (d: Draft, chat: ServerChat): void => {
   const { phase } = d.state
-  if (phase._tag === "Closed") return
+  if (phase._tag === "Closed") return overtaken(d, chat)
   if (chat.id !== d.state.chatId) {
     // only an answer can be about another chat than the one that was asked for
     if (phase._tag === "Waiting" || phase._tag === "Confirming") {
@@ -263,6 +265,18 @@ export const serverChat = (d: Draft, chat: ServerChat): void => {
     case "encryptedChatEmpty":
       return
   }
+}
+
+/**
+ * The chat that we have ended is alive at the server: the discard was there before our request.
+ */
+const overtaken = (d: Draft, chat: ServerChat): void => {
+  const { chatId, phase, role } = d.state
+  if (phase._tag !== "Closed" || phase.discard || role !== "creator" || chat.id !== chatId) return
+  if (chat._tag !== "encryptedChatWaiting" && chat._tag !== "encryptedChat") return
+  if (phase.reason._tag === "ByPeer" || phase.reason._tag === "Declined") return
+  d.update({ phase: { ...phase, discard: true } })
+  resume(d)
 }
 
 const accepted = (d: Draft, chat: Extract<ServerChat, { _tag: "encryptedChat" }>): void => {

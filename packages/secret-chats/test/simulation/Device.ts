@@ -227,8 +227,8 @@ export class Device {
   /** From now on the program is one of this layer. */
   become(layer: number): void {
     this.world.trace(`${this.name} has layer ${layer}`)
-    if (this.client !== undefined) this.client.layer = layer
-    else this.client = new OtherClient(layer, this.crypto, this.disk, this.userId === 1n)
+    this.disk.layer = layer
+    this.client ??= new OtherClient(this.crypto, this.disk, this.userId === 1n)
   }
 
   private end(run: Run): void {

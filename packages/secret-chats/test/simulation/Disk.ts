@@ -21,6 +21,8 @@ import * as Packet from "../../src/internal/packet.ts"
 export interface Version {
   readonly record: OutboxRecord
   readonly data: string
+  /** Of the program that made the message; a replacement has that of its slot. */
+  readonly layer: number
 }
 
 /** The parts of a stored head that the watch looks at. */
@@ -65,6 +67,8 @@ export class Disk {
   chatId: number | undefined
   version = 0
   rekeys = 0
+  /** Of the program that runs. */
+  layer = 144
   /** How often messages were sent again for the peer. */
   answers = 0
   private readonly violate: (problem: string) => void
@@ -137,7 +141,7 @@ export class Disk {
             require(same, `message ${record.index} was replaced in another slot`)
             require(record.kind === "deleted", `message ${record.index} was replaced by something else than a deletion`)
           }
-          this.sealed.set(record.index, [...versions, { record, data }])
+          this.sealed.set(record.index, [...versions, { record, data, layer: last?.layer ?? this.layer }])
           break
         }
         case "MarkUnsent":

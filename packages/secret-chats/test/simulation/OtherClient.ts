@@ -49,14 +49,12 @@ const write = (
 }
 
 export class OtherClient {
-  layer: number
   private readonly crypto: Crypto["Service"]
   private readonly disk: Disk
   private readonly creator: boolean
   private readonly written = new Map<string, Uint8Array>()
 
-  constructor(layer: number, crypto: Crypto["Service"], disk: Disk, creator: boolean) {
-    this.layer = layer
+  constructor(crypto: Crypto["Service"], disk: Disk, creator: boolean) {
     this.crypto = crypto
     this.disk = disk
     this.creator = creator
@@ -76,19 +74,21 @@ export class OtherClient {
     const { key, payload } = Result.getOrThrow(
       Frame.open(this.crypto, { keys, fromCreator: this.creator, frame })
     )
+    const index = this.disk.indexes.get(data)!
+    const { layer } = this.disk.sealed.get(index)![0]!
     const wrapper = decode(payload)
     const rewritten = Frame.seal(this.crypto, {
       key,
       fromCreator: this.creator,
       payload: encode({
         ...wrapper,
-        layer: Math.min(this.layer, wrapper.layer),
-        message: write(this.layer, wrapper.message, wrapper.randomBytes)
+        layer: Math.min(layer, wrapper.layer),
+        message: write(layer, wrapper.message, wrapper.randomBytes)
       })
     })
     this.written.set(data, rewritten)
     // whoever gets it asks for its number
-    this.disk.indexes.set(Buffer.from(rewritten).toString("latin1"), this.disk.indexes.get(data)!)
+    this.disk.indexes.set(Buffer.from(rewritten).toString("latin1"), index)
     return rewritten
   }
 }

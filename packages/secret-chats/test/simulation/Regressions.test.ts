@@ -178,6 +178,30 @@ describe("found by the simulation", () => {
       assert.deepStrictEqual(messagesOf(bob), ["two"])
     }))
 
+  it.effect.each([false, true])(
+    "a request that the server executes after the chat was discarded is discarded again (answer lost: %s)",
+    (loseAnswer) =>
+      Effect.gen(function*() {
+        const relay = new Relay()
+        const alice = yield* start(relay, relay.device(1n))
+        const bob = yield* start(relay, relay.device(2n), { accept: "allow" })
+        const hold = Deferred.makeUnsafe<void>()
+        relay.fail("messages.requestEncryption", { after: hold, loseAnswer })
+        const asking = yield* Effect.forkChild(Effect.exit(alice.chats.request({ userId: 2n, accessHash: 22n })))
+        yield* eventually(() => relay.faultsLeft("messages.requestEncryption") === 0, "the request")
+        const [chat] = yield* alice.chats.list
+        yield* alice.chats.discard(chat!.chatId)
+        yield* settle
+        yield* Deferred.succeed(hold, undefined)
+        yield* eventually(() => bob.events.some(({ event }) => event._tag === "ChatClosed"), "the end at bob's side")
+        yield* Fiber.join(asking)
+        yield* settle
+        assert.strictEqual((yield* alice.chats.get(chat!.chatId)).state, "closed")
+        // the one that came too early, and the one that counts
+        assert.strictEqual(relay.calls("messages.discardEncryption").length, 2)
+      })
+  )
+
   it("a chat that ends does not fail a message that was delivered", () => {
     const state = send(ready("creator"), text(11n)).state
     const record = Outbox.get(state.outbox, 1)!

@@ -152,8 +152,8 @@ const converse = (world: World, plan: Plan): void => {
     agree(bob)
     if (chance.happens(plan.flood)) flood(world)
     else deed(world, device, round)
-    if (device.client !== undefined && device.client.layer < 144 && chance.happens(0.05)) {
-      device.become(chance.pick([...OtherClient.layers.filter((layer) => layer > device.client!.layer), 144]))
+    if (device.disk.layer < 144 && chance.happens(0.05)) {
+      device.become(chance.pick([...OtherClient.layers.filter((layer) => layer > device.disk.layer), 144]))
       device.act("layer", "", (chats, chatId) => chats.notifyLayer(chatId))
     }
     if (chance.happens(0.05)) device.crash(undefined, "somewhere")
@@ -407,7 +407,7 @@ const compare = (
     )
   }
   for (const device of world.devices) {
-    const { layer } = world.other(device).client ?? { layer: 144 }
+    const { layer } = world.other(device).disk
     const { his } = device.disk.head!.layers
     require(his <= layer && (world.other(device).client !== undefined || his === 144), () => `${his} is not his layer`)
   }
