@@ -152,6 +152,8 @@ export interface MessageRow {
   /** Why it failed. */
   readonly failure: string | undefined
   readonly data: Uint8Array
+  /** What names its file to the server. */
+  readonly file?: Uint8Array | undefined
 }
 
 /**
@@ -204,13 +206,14 @@ export type Change =
   | { readonly _tag: "AppendEvent"; readonly data: Uint8Array | ((id: bigint) => Uint8Array) }
   /** Adds to the history; a message with the same direction and random id that is there already stays as it is. */
   | { readonly _tag: "PutMessage"; readonly message: Omit<MessageRow, "chatId"> }
-  /** Moves a message of ours on; `date` replaces its date. */
+  /** Moves a message of ours on; `date` and `file` replace its date and its file. */
   | {
     readonly _tag: "SetMessageState"
     readonly randomId: bigint
     readonly state: MessageState
     readonly date?: number | undefined
     readonly failure?: string | undefined
+    readonly file?: Uint8Array | undefined
   }
   /** Messages of one direction with a date up to `maxDate` that were sent, delivered or received have been read. */
   | { readonly _tag: "ReadMessages"; readonly outgoing: boolean; readonly maxDate: number }
@@ -311,8 +314,10 @@ export interface Driver {
     readonly limit: number
   }) => Effect.Effect<ReadonlyArray<ChatRow>, StoreError>
 
-  /** Every chat that needs attention some time, the most urgent first. */
-  readonly wakes: Effect.Effect<ReadonlyArray<{ readonly chatId: number; readonly wakeAt: number }>, StoreError>
+  /** Every chat that needs attention up to a time (milliseconds since the epoch), the most urgent first. */
+  readonly wakes: (
+    until: number
+  ) => Effect.Effect<ReadonlyArray<{ readonly chatId: number; readonly wakeAt: number }>, StoreError>
 
   readonly commit: (write: Write) => Effect.Effect<Committed, StoreError>
 

@@ -164,6 +164,8 @@ export interface HistoryMessage {
   /** What the server said, in state `failed`. */
   readonly failure?: string
   readonly message: DecryptedMessage.DecryptedMessage
+  /** Where the server has its file: with it, the whole can be given to `download` and `saveEncryptedFile`. */
+  readonly file?: Events.FileReference
 }
 
 /**
@@ -271,7 +273,11 @@ export class SecretChats extends Context.Service<SecretChats, {
   /** Waits until a chat is ready; fails when it is closed instead. */
   readonly awaitReady: (peer: SecretPeer) => Effect.Effect<SecretChat, SecretChatError>
 
+  /** All chats, by id; `all` where they may be very many. */
   readonly list: Effect.Effect<ReadonlyArray<SecretChat>, StoreError>
+
+  /** All chats, by id, read from the store page by page. */
+  readonly all: Stream.Stream<SecretChat, StoreError>
 
   readonly get: (peer: SecretPeer) => Effect.Effect<SecretChat, SecretChatUnknown | StoreError>
 
@@ -419,6 +425,7 @@ const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
     forget: Effect.fn("SecretChats.forget")((peer) => here(Chats.forget(peer))),
     awaitReady: Effect.fn("SecretChats.awaitReady")((peer) => here(Chats.awaitReady(peer))),
     list: here(Chats.list),
+    all: Stream.provideContext(Chats.all, services),
     get: Effect.fn("SecretChats.get")((peer) => here(Chats.get(peer))),
     keyPicture: Effect.fn("SecretChats.keyPicture")((peer) => here(Chats.keyPicture(peer))),
     send: Effect.fn("SecretChats.send")(send),

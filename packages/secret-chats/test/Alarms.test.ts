@@ -1,8 +1,9 @@
+import { layerMemory, SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Context, Effect, Layer, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { eventually, messagesOf, pair, settle } from "./support/Peers.ts"
-import { date } from "./support/Relay.ts"
+import { eventually, messagesOf, pair, settle, start } from "./support/Peers.ts"
+import { date, Relay } from "./support/Relay.ts"
 
 const events = (peer: { readonly events: ReadonlyArray<{ readonly event: { readonly _tag: string } }> }, tag: string) =>
   peer.events.filter(({ event }) => event._tag === tag)
@@ -74,5 +75,42 @@ describe("what happens by itself, on a virtual clock", () => {
       yield* TestClock.adjust("30 seconds")
       yield* eventually(() => messagesOf(bob).length === 1)
       assert.deepStrictEqual(messagesOf(bob), ["late"])
+    }))
+
+  it.effect("chats that want nothing for now cost a start nothing, and are woken when their time comes", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(date * 1000)
+      const { alice, chatId } = yield* pair()
+      yield* TestClock.adjust("1 second")
+      yield* settle
+      const ready = Option.getOrThrow(yield* alice.store.load(chatId))
+      /** Chats like this one in a store of their own: what wants to be woken in an hour and a half, and what in a week. */
+      const memory = Context.get(yield* Layer.build(Layer.fresh(layerMemory)), SecretChatStore)
+      const loads: Array<number> = []
+      const store = SecretChatStore.of({
+        ...memory,
+        load: (id) => {
+          loads.push(id)
+          return memory.load(id)
+        }
+      })
+      for (let id = 1; id <= 1200; id++) {
+        const wakeAt = (date + (id === 7 ? 5400 : 7 * 86_400)) * 1000
+        const head = { phase: ready.phase, wakeAt, head: ready.head }
+        yield* store.commit({ chatId: id, expected: 0, chat: head, changes: [] })
+      }
+      const relay = new Relay()
+      const peer = yield* start(relay, relay.device(1n), { store: Layer.succeed(SecretChatStore, store) })
+      yield* settle
+      assert.strictEqual((yield* peer.chats.list).length, 1200)
+      const some = yield* Stream.runCollect(Stream.take(peer.chats.all, 3))
+      assert.deepStrictEqual(some.map((chat) => chat.state), ["ready", "ready", "ready"])
+      assert.deepStrictEqual(loads, [])
+      yield* TestClock.adjust("89 minutes")
+      yield* settle
+      assert.deepStrictEqual(loads, [])
+      yield* TestClock.adjust("2 minutes")
+      yield* settle
+      assert.deepStrictEqual(loads, [7])
     }))
 })

@@ -40,7 +40,7 @@ describe("migrations", () => {
             pending: [{ index: 3, data: Uint8Array.of(30) }]
           })
           assert.deepStrictEqual((yield* store.list({ limit: 10 })).map((row) => row.chatId), [-5, 6])
-          assert.deepStrictEqual(yield* store.wakes, [{ chatId: -5, wakeAt: 0 }, { chatId: 6, wakeAt: 5000 }])
+          assert.deepStrictEqual(yield* store.wakes(5000), [{ chatId: -5, wakeAt: 0 }, { chatId: 6, wakeAt: 5000 }])
           assert.deepStrictEqual(yield* store.outboxUnsent({ chatId: -5, limit: 10 }), [
             { index: 1, randomId: -8n, unsent: true, record: Uint8Array.of(11), packet: Uint8Array.of(21) }
           ])

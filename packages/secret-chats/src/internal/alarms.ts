@@ -14,10 +14,13 @@ import type * as Scope from "effect/Scope"
 import type { StoreError } from "../SecretChatError.ts"
 import type { TimerRow } from "../SecretChatStore.ts"
 import { engine as theEngine, perform } from "./acts.ts"
-import { type Engine, type Services, submit } from "./engine.ts"
+import { type Engine, nearWake, type Services, submit } from "./engine.ts"
 
 /** Clocks can be set: however far away the next alarm is, the loop looks again after this. */
 const longest = Duration.toMillis(Duration.hours(1))
+
+/** How far ahead chats that want to be woken are read from the store; the rest of them costs nothing until then. */
+const ahead = 2 * longest
 
 /** Before a chat that does not settle its alarm is woken again. */
 const patience = 60_000
@@ -71,11 +74,32 @@ export const run: Effect.Effect<void, never, Services | Scope.Scope> = Effect.ge
   }
 })
 
+/** Reads who wants to be woken before the loop looks again at the latest. */
+const lookAhead = Effect.fnUntraced(function*(engine: Engine, now: number): Effect.fn.Return<void, StoreError> {
+  if (now + longest < engine.horizon) return
+  const before = engine.horizon
+  // What is committed from here on is judged by the new one.
+  engine.horizon = now + ahead
+  const rows = yield* Effect.tapError(engine.store.wakes(engine.horizon), () =>
+    Effect.sync(() => {
+      engine.horizon = before
+    }))
+  for (const { chatId, wakeAt } of rows) {
+    // 0: whoever does what is outstanding has it in memory.
+    if (wakeAt > 0 && !engine.wakes.has(chatId)) engine.wakes.set(chatId, wakeAt)
+  }
+  for (const { chatId, loaded } of engine.actors.values()) {
+    const wakeAt = loaded === undefined ? undefined : nearWake(engine, loaded.state)
+    if (wakeAt !== undefined) engine.wakes.set(chatId, wakeAt)
+  }
+})
+
 /** Everything that is due; answers with when the next thing is. */
 const round = Effect.fnUntraced(function*(
   engine: Engine,
   now: number
 ): Effect.fn.Return<number, StoreError, Services> {
+  yield* lookAhead(engine, now)
   for (const [chatId, at] of Array.from(engine.wakes)) {
     if (at > now) continue
     // The tick says itself when the next one is due.
@@ -88,6 +112,7 @@ const round = Effect.fnUntraced(function*(
     yield* expire(engine, rows)
     if (rows.length < 1000) break
   }
-  const expiry = Option.getOrElse(yield* engine.store.nextExpiry, () => Infinity)
-  return Math.min(expiry * 1000, ...engine.wakes.values())
+  let next = Option.getOrElse(yield* engine.store.nextExpiry, () => Infinity) * 1000
+  for (const wakeAt of engine.wakes.values()) next = Math.min(next, wakeAt)
+  return next
 })

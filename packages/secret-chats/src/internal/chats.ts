@@ -12,14 +12,16 @@ import { Transport } from "@effect-mtproto/transport/Transport"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import type { ChatState } from "../protocol/ChatState.ts"
-import * as Machine from "../protocol/Machine.ts"
+import * as Stream from "effect/Stream"
+import { type ChatState, decodeSummary, type Summary } from "../protocol/ChatState.ts"
+import * as Ttl from "../protocol/Ttl.ts"
 import * as Errors from "../SecretChatError.ts"
 import type { HistoryMessage, KeyPicture, SecretChat, UserPeer } from "../SecretChats.ts"
 import { type MessageRow, SecretChatStore } from "../SecretChatStore.ts"
 import { chatId as chatIdOf, type SecretPeer } from "../SecretPeer.ts"
 import { engine as theEngine, perform, run } from "./acts.ts"
-import { actorOf, type Engine, read, type Services, stateOf } from "./engine.ts"
+import { actorOf, corrupt, type Engine, read, type Services, stateOf } from "./engine.ts"
+import * as HistoryFile from "./historyFile.ts"
 import { until } from "./observe.ts"
 import { translate } from "./serverError.ts"
 import { obstacle, publicState } from "./state.ts"
@@ -29,14 +31,14 @@ const resolve = (peer: SecretPeer): Effect.Effect<number, Errors.SecretChatUnkno
 // ----- looking
 
 /** @internal */
-export const describe = (state: ChatState): SecretChat => ({
+export const describe = (state: Summary): SecretChat => ({
   chatId: state.chatId,
   userId: state.userId,
   outgoing: state.role === "creator",
   state: publicState(state),
   ...(state.phase._tag === "Closed" ? { closed: state.phase.reason } : {}),
   date: state.date,
-  ttl: Machine.ttl(state),
+  ttl: Ttl.current(state.ttl),
   peerLayer: state.layers.his,
   ...(state.keyHash === undefined ? {} : { keyHash: state.keyHash })
 })
@@ -63,22 +65,34 @@ export const get = Effect.fnUntraced(function*(
   return describe(yield* look(yield* theEngine, chatId))
 })
 
+const listPage = 500
+
+/** What a chat is to its user stands in its row: nothing is loaded, and one page at a time is held. @internal */
+export const all: Stream.Stream<SecretChat, Errors.StoreError, Services> = Stream.unwrap(
+  Effect.map(
+    SecretChatStore,
+    (store) =>
+      Stream.paginate(
+        undefined as number | undefined,
+        (after) =>
+          Effect.flatMap(store.list({ after, limit: listPage }), (rows) => {
+            const found: Array<SecretChat> = []
+            for (const { head } of rows) {
+              const summary = decodeSummary(head)
+              if (Result.isFailure(summary)) {
+                return Effect.fail(corrupt(summary.failure))
+              }
+              found.push(describe(summary.success))
+            }
+            const next = rows.length < listPage ? Option.none() : Option.some(rows.at(-1)!.chatId)
+            return Effect.succeed([found, next] as const)
+          })
+      )
+  )
+)
+
 /** @internal */
-export const list: Effect.Effect<ReadonlyArray<SecretChat>, Errors.StoreError, Services> = Effect.gen(function*() {
-  const engine = yield* theEngine
-  const found: Array<SecretChat> = []
-  let after: number | undefined
-  while (true) {
-    const page = yield* engine.store.list({ after, limit: 500 })
-    for (const { chatId } of page) {
-      // Forgotten since the page was read.
-      const state = yield* Effect.catchTag(look(engine, chatId), "SecretChatUnknown", () => Effect.undefined)
-      if (state !== undefined) found.push(describe(state))
-    }
-    if (page.length < 500) return found
-    after = page.at(-1)!.chatId
-  }
-})
+export const list: Effect.Effect<ReadonlyArray<SecretChat>, Errors.StoreError, Services> = Stream.runCollect(all)
 
 /** @internal */
 export const keyPicture = Effect.fnUntraced(function*(
@@ -249,6 +263,10 @@ const historyMessage = (row: MessageRow): Result.Result<HistoryMessage, Errors.S
     return Result.fail(new Errors.StoreError({ reason: "corrupt", operation: "messages" }))
   }
   const { chatId, date, failure, index, outgoing, position, randomId, state } = row
+  const file = row.file === undefined ? undefined : HistoryFile.decode(row.file)
+  if (row.file !== undefined && file === undefined) {
+    return Result.fail(new Errors.StoreError({ reason: "corrupt", operation: "messages" }))
+  }
   return Result.succeed({
     chatId,
     position,
@@ -258,7 +276,8 @@ const historyMessage = (row: MessageRow): Result.Result<HistoryMessage, Errors.S
     state,
     date,
     ...(failure === undefined ? {} : { failure }),
-    message: decoded.success
+    message: decoded.success,
+    ...(file === undefined ? {} : { file })
   })
 }
 
@@ -293,23 +312,19 @@ export const message = Effect.fnUntraced(function*(
 
 /**
  * Takes up what a run of the program before has left: every chat with something outstanding is loaded, which asks for it
- * again; the others are told when they want to be woken.
+ * again. The others are not looked at; the alarms find those that want to be woken.
  *
  * @internal
  */
 export const resume: Effect.Effect<void, Errors.StoreError, Services> = Effect.gen(function*() {
   const engine = yield* theEngine
-  const wakes = yield* engine.store.wakes
-  for (const { chatId, wakeAt } of wakes) {
-    if (wakeAt > 0) engine.wakes.set(chatId, wakeAt)
-    else {
-      yield* Effect.asVoid(stateOf(engine, perform, actorOf(engine, chatId))).pipe(
-        // One chat that cannot be read must not keep the others from starting.
-        Effect.catchTag("StoreError", (error) =>
-          error.reason === "corrupt" || error.reason === "newer"
-            ? Effect.logError(`Secret chat ${chatId} cannot be read`, error)
-            : Effect.fail(error))
-      )
-    }
+  for (const { chatId } of yield* engine.store.wakes(0)) {
+    yield* Effect.asVoid(stateOf(engine, perform, actorOf(engine, chatId))).pipe(
+      // One chat that cannot be read must not keep the others from starting.
+      Effect.catchTag("StoreError", (error) =>
+        error.reason === "corrupt" || error.reason === "newer"
+          ? Effect.logError(`Secret chat ${chatId} cannot be read`, error)
+          : Effect.fail(error))
+    )
   }
 })

@@ -125,8 +125,9 @@ export interface Engine {
   readonly store: Driver & { readonly scope: Scope.Scope }
   readonly actors: Map<number, Actor>
   readonly subscribers: Set<Subscriber>
-  /** When chats want to be woken, milliseconds. */
+  /** When chats want to be woken, milliseconds: those of them who do until `horizon`. The others wait in the store. */
   readonly wakes: Map<number, number>
+  horizon: number
   /** Called when an alarm, a wake or a self-destruct timer, may have moved. */
   readonly alarms: Set<() => void>
   /** The group that `messages.getDhConfig` gave last. */
@@ -200,6 +201,7 @@ export const engineOf = (perform: Perform): Effect.Effect<Engine, never, Service
         actors: new Map(),
         subscribers: new Set(),
         wakes: new Map(),
+        horizon: -Infinity,
         alarms: new Set(),
         dh: undefined
       }
@@ -360,7 +362,8 @@ const fail = (jobs: ReadonlyArray<Job>): void => {
 
 // ----- loading
 
-const corrupt = (error: ChatState.StateError) =>
+/** @internal */
+export const corrupt = (error: ChatState.StateError): StoreError =>
   new StoreError({ reason: error.problem === "version" ? "newer" : "corrupt", operation: "load" })
 
 /** Reads a chat without taking it into memory. @internal */
@@ -556,6 +559,12 @@ const isSending = (actor: Actor, work: Work): boolean => {
   return indexes.size > 0 || actor.resend.length > 0
 }
 
+/** When a chat wants to be woken, if that is to be remembered here. @internal */
+export const nearWake = (engine: Engine, state: ChatState.ChatState): number | undefined => {
+  const wakeAt = Machine.nextWake(state)
+  return wakeAt === undefined || wakeAt > engine.horizon ? undefined : wakeAt
+}
+
 const afterCommit = (engine: Engine, actor: Actor, work: Work): void => {
   for (const hook of work.hooks) hook()
   let alarm = false
@@ -590,7 +599,7 @@ const afterCommit = (engine: Engine, actor: Actor, work: Work): void => {
     actor.unsent.clear()
     actor.resend = []
   }
-  const wakeAt = work.forgotten ? undefined : Machine.nextWake(work.state)
+  const wakeAt = work.forgotten ? undefined : nearWake(engine, work.state)
   if (wakeAt !== engine.wakes.get(actor.chatId)) {
     if (wakeAt === undefined) engine.wakes.delete(actor.chatId)
     else engine.wakes.set(actor.chatId, wakeAt)

@@ -26,6 +26,7 @@ import type { FileReference } from "../protocol/Events.ts"
 import * as Errors from "../SecretChatError.ts"
 import { SendPolicy } from "../SendPolicy.ts"
 import { type Actor, type Engine, enqueue, type Perform, readEntry, type Services, stateOf, submit } from "./engine.ts"
+import * as HistoryFile from "./historyFile.ts"
 import { fromTransport, type InvokeError, isFinal, judge, refusal, translate } from "./serverError.ts"
 import { obstacle } from "./state.ts"
 import type { OutboxEntry } from "./work.ts"
@@ -65,18 +66,11 @@ const send = Effect.fnUntraced(function*(
     )
     : transport.invoke(Api.messages.sendEncrypted({ ...quiet, peer, randomId, data }), options)
   return answer._tag === "messages.sentEncryptedFile" && answer.file._tag === "encryptedFile"
-    ? { date: answer.date, file: fileReference(answer.file) }
+    ? { date: answer.date, file: HistoryFile.reference(answer.file) }
     : { date: answer.date }
 })
 
-/** @internal */
-export const fileReference = (file: Api.encryptedFile): FileReference => ({
-  id: file.id,
-  accessHash: file.accessHash,
-  size: file.size,
-  dcId: file.dcId,
-  keyFingerprint: file.keyFingerprint
-})
+export { reference as fileReference } from "./historyFile.ts"
 
 const storedFile = ({ accessHash, id }: FileReference): Uint8Array =>
   Api.InputEncryptedFile.encode({ _tag: "inputEncryptedFile", id, accessHash })
@@ -253,7 +247,7 @@ const taken = (engine: Engine, actor: Actor, perform: Perform, entry: OutboxEntr
     const { chatId } = actor
     const { date, file } = answer
     // The parts of the upload are used up: if the peer asks for the message again, it refers to the file that they became.
-    const again = file === undefined ? undefined : { ...packet, file: storedFile(file) }
+    const again = file === undefined ? undefined : { packet: { ...packet, file: storedFile(file) }, reference: file }
     if (actor.unsent.get(record.index)?.record.revision === record.revision) actor.unsent.delete(record.index)
     const outcome: Outcome = {
       _tag: file === undefined ? "messages.sentEncryptedMessage" : "messages.sentEncryptedFile",

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { engine as theEngine, perform } from "./acts.ts"
 import { enqueue, type Services } from "./engine.ts"
-import { fileReference } from "./flush.ts"
+import * as HistoryFile from "./historyFile.ts"
 import { serverChat } from "./state.ts"
 import type { Work } from "./work.ts"
 
@@ -60,7 +60,7 @@ const frame = (
     if (!work.stored || work.state.phase._tag === "Closed") return
     const { bytes, date, randomId } = message
     const file = message._tag === "encryptedMessage" && message.file._tag === "encryptedFile"
-      ? { file: fileReference(message.file) }
+      ? { file: HistoryFile.reference(message.file) }
       : {}
     work.receive({ bytes, date, randomId, ...file })
   })

@@ -74,7 +74,7 @@ const insertPending = inserting(
 const insertEvents = inserting("secret_chat_events", ["account", "id", "chat_id", "data"])
 const insertMessages = inserting(
   "secret_chat_messages",
-  ["account", "chat_id", "position", "random_id", "outgoing", "seq", "state", "date", "failure", "data"],
+  ["account", "chat_id", "position", "random_id", "outgoing", "seq", "state", "date", "failure", "data", "file"],
   "ON CONFLICT (account, chat_id, random_id, outgoing) DO NOTHING"
 )
 const insertTimers = inserting(
@@ -282,14 +282,15 @@ export const make = (account: string): Commits => {
         yield statement(`DELETE FROM secret_chat_pending WHERE ${ofChat} AND seq = ?`, account, chatId, change.index)
         return
       case "SetMessageState": {
-        const { date, failure, randomId, state } = change
+        const { date, failure, file, randomId, state } = change
         const rank = stateRank[state]
         yield statement(
-          `UPDATE secret_chat_messages SET state = CASE WHEN state < ? THEN ? ELSE state END, date = COALESCE(?, date), failure = COALESCE(?, failure) WHERE ${ofChat} AND random_id = ? AND outgoing = 1`,
+          `UPDATE secret_chat_messages SET state = CASE WHEN state < ? THEN ? ELSE state END, date = COALESCE(?, date), failure = COALESCE(?, failure), file = COALESCE(?, file) WHERE ${ofChat} AND random_id = ? AND outgoing = 1`,
           rank,
           rank,
           date ?? null,
           failure ?? null,
+          file ?? null,
           account,
           chatId,
           randomId
@@ -405,7 +406,8 @@ export const make = (account: string): Commits => {
           stateRank[message.state],
           message.date,
           message.failure ?? null,
-          message.data
+          message.data,
+          message.file ?? null
         ]))
         return
       case "PutTimer":

@@ -69,7 +69,8 @@ export const reader = (operation: string) => {
       state: state(row["state"]),
       date: number(row["date"]),
       failure: row["failure"] === null ? undefined : text(row["failure"]),
-      data: bytes(row["data"])
+      data: bytes(row["data"]),
+      ...(row["file"] === null ? {} : { file: bytes(row["file"]) })
     }),
     timer: (row: Row): TimerRow => {
       const startsOn = text(row["starts_on"])

@@ -13,7 +13,7 @@ import * as Errors from "../SecretChatError.ts"
 export type PublicState = "requesting" | "waiting" | "requested" | "accepting" | "ready" | "closed"
 
 /** @internal */
-export const publicState = (state: ChatState): PublicState => {
+export const publicState = (state: Pick<ChatState, "phase">): PublicState => {
   switch (state.phase._tag) {
     case "New":
     case "Requesting":

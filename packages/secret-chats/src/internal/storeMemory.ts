@@ -87,11 +87,18 @@ export const make: Effect.Effect<Driver & { readonly scope: Scope.Scope }, never
         case "PutMessage": {
           const { message } = change
           const key = messageKey(message.outgoing, message.randomId)
-          if (!chat.messages.has(key)) chat.messages.set(key, { ...message, chatId, data: copy(message.data) })
+          if (chat.messages.has(key)) return
+          const { file, ...row } = message
+          chat.messages.set(key, {
+            ...row,
+            chatId,
+            data: copy(message.data),
+            ...(file === undefined ? {} : { file: copy(file) })
+          })
           return
         }
         case "SetMessageState": {
-          const { date, failure, randomId, state } = change
+          const { date, failure, file, randomId, state } = change
           const key = messageKey(true, randomId)
           const m = chat.messages.get(key)
           if (m === undefined) return
@@ -99,7 +106,8 @@ export const make: Effect.Effect<Driver & { readonly scope: Scope.Scope }, never
             ...m,
             state: stateRank[state] > stateRank[m.state] ? state : m.state,
             date: date ?? m.date,
-            failure: failure ?? m.failure
+            failure: failure ?? m.failure,
+            ...(file === undefined ? {} : { file: copy(file) })
           })
           return
         }
@@ -211,10 +219,12 @@ export const make: Effect.Effect<Driver & { readonly scope: Scope.Scope }, never
             .toSorted((a, b) => a.chatId - b.chatId)
             .slice(0, pageSize(limit))
         ),
-      wakes: Effect.sync(() =>
-        [...chats.values()].flatMap(({ row: { chatId, wakeAt } }) => wakeAt === undefined ? [] : [{ chatId, wakeAt }])
-          .toSorted((a, b) => a.wakeAt - b.wakeAt || a.chatId - b.chatId)
-      ),
+      wakes: (until) =>
+        Effect.sync(() =>
+          [...chats.values()].flatMap(({ row: { chatId, wakeAt } }) =>
+            wakeAt === undefined || wakeAt > until ? [] : [{ chatId, wakeAt }]
+          ).toSorted((a, b) => a.wakeAt - b.wakeAt || a.chatId - b.chatId)
+        ),
       outboxUnsent: ({ after, chatId, limit }) =>
         Effect.sync(() =>
           [...chats.get(chatId)?.outbox.values() ?? []]

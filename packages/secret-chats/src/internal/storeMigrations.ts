@@ -155,7 +155,17 @@ const compact = Effect.gen(function*() {
   })
 })
 
-const migrations = { "0001_create": create, "0002_timer_notes": addNotes, "0003_compact": compact }
+const addFiles = Effect.gen(function*() {
+  const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+  yield* sql`ALTER TABLE secret_chat_messages ADD COLUMN file ${bytesType(sql)}`
+})
+
+const migrations = {
+  "0001_create": create,
+  "0002_timer_notes": addNotes,
+  "0003_compact": compact,
+  "0004_files_of_messages": addFiles
+}
 
 const newest = Object.keys(migrations).length
 

@@ -96,7 +96,7 @@ export const make = (driver: Driver, vault: Vault["Service"], account: string): 
   const sealFailure = (chatId: number, outgoing: boolean, named: bigint, failure: string): string =>
     toBase64(seal(place("failure", chatId, outgoing, named), utf8.encode(failure)))
 
-  const openMessage = (operation: string, row: MessageRow): MessageRow => {
+  const openMessage = (operation: string, { file, ...row }: MessageRow): MessageRow => {
     const named = row.randomId
     const [randomId, numbered] = split(open(operation, messagePlace(row, named), row.data, 2 * NUMBERS))
     const [index, data] = split(numbered)
@@ -107,9 +107,20 @@ export const make = (driver: Driver, vault: Vault["Service"], account: string): 
       failure: row.failure === undefined
         ? undefined
         : text.decode(open(operation, place("failure", row.chatId, row.outgoing, named), fromBase64(row.failure))),
-      data: data.slice()
+      data: data.slice(),
+      ...(file === undefined
+        ? {}
+        : { file: open(operation, place("file", row.chatId, row.outgoing, named), file) })
     }
   }
+
+  const sealFile = (
+    chatId: number,
+    outgoing: boolean,
+    named: bigint,
+    file: Uint8Array | undefined
+  ): { readonly file?: Uint8Array } =>
+    file === undefined ? {} : { file: seal(place("file", chatId, outgoing, named), file) }
 
   // ----- timers
 
@@ -153,7 +164,7 @@ export const make = (driver: Driver, vault: Vault["Service"], account: string): 
         }
       }
       case "PutMessage": {
-        const { data, failure, index, ...message } = change.message
+        const { data, failure, file, index, ...message } = change.message
         const named = alias(chatId, message.randomId)
         const row = { ...message, chatId, index, failure }
         return {
@@ -163,14 +174,16 @@ export const make = (driver: Driver, vault: Vault["Service"], account: string): 
             randomId: named,
             index: 0,
             failure: failure === undefined ? undefined : sealFailure(chatId, message.outgoing, named, failure),
-            data: seal(messagePlace(row, named), join(message.randomId, join(BigInt(index), data)))
+            data: seal(messagePlace(row, named), join(message.randomId, join(BigInt(index), data))),
+            ...sealFile(chatId, message.outgoing, named, file)
           }
         }
       }
       case "SetMessageState": {
+        const { file, ...rest } = change
         const named = alias(chatId, change.randomId)
         const failure = change.failure === undefined ? undefined : sealFailure(chatId, true, named, change.failure)
-        return { ...change, randomId: named, failure }
+        return { ...rest, randomId: named, failure, ...sealFile(chatId, true, named, file) }
       }
       case "DeleteMessages":
         return { ...change, randomIds: change.randomIds.map((randomId) => alias(chatId, randomId)) }

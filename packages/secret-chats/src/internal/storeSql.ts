@@ -214,12 +214,15 @@ export const make = Effect.fnUntraced(function*(
         pageSize(limit)
       ),
 
-    wakes: query(
-      "wakes",
-      (rows, read) => rows.map((row) => ({ chatId: read.number(row["chat_id"]), wakeAt: read.number(row["wake_at"]) })),
-      "SELECT chat_id, wake_at FROM secret_chats WHERE account = ? AND wake_at IS NOT NULL ORDER BY wake_at, chat_id",
-      account
-    ),
+    wakes: (until) =>
+      query(
+        "wakes",
+        (rows, read) =>
+          rows.map((row) => ({ chatId: read.number(row["chat_id"]), wakeAt: read.number(row["wake_at"]) })),
+        "SELECT chat_id, wake_at FROM secret_chats WHERE account = ? AND wake_at IS NOT NULL AND wake_at <= ? ORDER BY wake_at, chat_id",
+        account,
+        until
+      ),
 
     outboxUnsent: ({ after, chatId, limit }) =>
       query(

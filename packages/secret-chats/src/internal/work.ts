@@ -23,6 +23,7 @@ import type { Act, Output, Write as MachineWrite } from "../protocol/Output.ts"
 import * as Wrapper from "../protocol/Wrapper.ts"
 import * as Errors from "../SecretChatError.ts"
 import type { Change, Write } from "../SecretChatStore.ts"
+import * as HistoryFile from "./historyFile.ts"
 import { hashOf, sharedKey } from "./keys.ts"
 import * as Packet from "./packet.ts"
 import { isOutstanding, publicState, refused } from "./state.ts"
@@ -186,10 +187,23 @@ export class Work {
     return discard(this.step({ _tag: "Received", payload, key: key.id, ...envelope }))
   }
 
-  /** Notes that the server has taken a message of ours; `packet` is how it is sent if it has to go out again. */
-  taken(record: OutboxRecord, date: number, packet?: Packet.Packet): Result.Result<void, StepError> {
+  /**
+   * Notes that the server has taken a message of ours. With a file: `packet` is how it is sent if it has to go out again,
+   * and the history has to know where the file is.
+   */
+  taken(
+    record: OutboxRecord,
+    date: number,
+    file?: { readonly packet: Packet.Packet; readonly reference: Events.FileReference }
+  ): Result.Result<void, StepError> {
     // An answer to bytes that were replaced meanwhile says nothing about the new ones.
-    if (this.current(record)) this.entries.push({ _tag: "Taken", record, ...(packet === undefined ? {} : { packet }) })
+    if (this.current(record)) {
+      this.entries.push({ _tag: "Taken", record, ...(file === undefined ? {} : { packet: file.packet }) })
+      if (file !== undefined) {
+        const { randomId } = record
+        this.change({ _tag: "SetMessageState", randomId, state: "sent", file: HistoryFile.encode(file.reference) })
+      }
+    }
     return discard(this.step({ _tag: "Sent", record, date }))
   }
 
@@ -278,7 +292,8 @@ export class Work {
                 state: "received",
                 date: event.date,
                 failure: undefined,
-                data: encodeMessage(event.message)
+                data: encodeMessage(event.message),
+                ...(event.file === undefined ? {} : { file: HistoryFile.encode(event.file) })
               }
             })
           }

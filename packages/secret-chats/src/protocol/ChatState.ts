@@ -143,7 +143,27 @@ const stored = <A, I>(part: StateError["part"], schema: Schema.Codec<A, I>) => {
   }
 }
 
+const Summary = Schema.Struct({
+  chatId: Head.fields.chatId,
+  role: Head.fields.role,
+  userId: Head.fields.userId,
+  date: Head.fields.date,
+  phase: Head.fields.phase,
+  keyHash: Head.fields.keyHash,
+  layers: Head.fields.layers,
+  ttl: Head.fields.ttl
+})
+
+/**
+ * What a list of chats shows: the part of the head that needs none of its keys.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Summary extends Schema.Schema.Type<typeof Summary> {}
+
 const head = stored("head", Head)
+const summary = stored("head", Summary)
 const record = stored("outbox", Outbox.OutboxRecord)
 const pending = stored("pending", Inbox.Pending)
 
@@ -154,6 +174,14 @@ const pending = stored("pending", Inbox.Pending)
  * @category codecs
  */
 export const encode = (state: ChatState): Uint8Array => head.encode(state)
+
+/**
+ * The summary of a chat from its stored head.
+ *
+ * @since 1.0.0
+ * @category codecs
+ */
+export const decodeSummary: (head: Uint8Array) => Result.Result<Summary, StateError> = summary.decode
 
 /**
  * The stored form of a row of the outbox.

@@ -213,8 +213,17 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
           yield* store.commit({ chatId: later, expected: 0, chat: chat({ wakeAt: 1_700_000_000_000 }), changes: [] })
           yield* store.commit({ chatId: now, expected: 0, chat: chat({ wakeAt: 0 }), changes: [] })
           yield* store.commit({ chatId: never, expected: 0, chat: chat(), changes: [] })
-          const mine = (yield* store.wakes).filter((wake) => [later, now, never].includes(wake.chatId))
-          assert.deepStrictEqual(mine, [{ chatId: now, wakeAt: 0 }, { chatId: later, wakeAt: 1_700_000_000_000 }])
+          const mine = (until: number) =>
+            Effect.map(
+              store.wakes(until),
+              (rows) => rows.filter((wake) => [later, now, never].includes(wake.chatId))
+            )
+          assert.deepStrictEqual(yield* mine(Number.MAX_SAFE_INTEGER), [
+            { chatId: now, wakeAt: 0 },
+            { chatId: later, wakeAt: 1_700_000_000_000 }
+          ])
+          assert.strictEqual((yield* mine(1_700_000_000_000)).length, 2)
+          assert.deepStrictEqual(yield* mine(1_699_999_999_999), [{ chatId: now, wakeAt: 0 }])
         })
       )
 
@@ -592,6 +601,38 @@ export const suite = (name: string, layer: Layer.Layer<SecretChatStore, unknown>
             { _tag: "SetMessageState", randomId: 1n, state: "failed" }
           ))
           assert.strictEqual(Option.getOrThrow(yield* store.message(chatId, 1n)).state, "received")
+        })
+      )
+
+      test(
+        "keeps what names the file of a message, from the beginning or from when it is known",
+        Effect.gen(function*() {
+          const store = yield* SecretChatStore
+          const chatId = freshChat()
+          const file = Effect.fnUntraced(function*(randomId: bigint) {
+            return Option.getOrThrow(yield* store.message(chatId, randomId)).file
+          })
+          yield* store.commit(write(
+            chatId,
+            0,
+            history(1),
+            history(2, { file: bytes(1, 2) }),
+            history(3, { outgoing: false, state: "received", file: bytes(3) })
+          ))
+          assert.isUndefined(yield* file(1n))
+          assert.deepStrictEqual(yield* file(2n), bytes(1, 2))
+          assert.deepStrictEqual(yield* file(3n), bytes(3))
+          yield* store.commit(write(
+            chatId,
+            1,
+            { _tag: "SetMessageState", randomId: 1n, state: "sent", file: bytes(4) },
+            { _tag: "SetMessageState", randomId: 2n, state: "sent", file: bytes(5) }
+          ))
+          yield* store.commit(write(chatId, 2, { _tag: "SetMessageState", randomId: 1n, state: "delivered" }))
+          assert.deepStrictEqual(yield* file(1n), bytes(4))
+          assert.deepStrictEqual(yield* file(2n), bytes(5))
+          const rows = yield* store.messages({ chatId, order: "oldest-first" })
+          assert.deepStrictEqual(rows.map((row) => row.file), [bytes(4), bytes(5), bytes(3)])
         })
       )
 
