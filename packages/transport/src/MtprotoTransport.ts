@@ -37,6 +37,8 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type * as Calls from "./Calls.ts"
 import * as Datacenter from "./Datacenter.ts"
 import * as Bytes from "./internal/bytes.ts"
 import * as Datacenters from "./internal/datacenters.ts"
@@ -293,22 +295,23 @@ export const make: (
       const carrying = yield* Semaphore.make(1)
 
       /** One call at another data centre than the account's. */
-      const callAt = (
+      const callAt = <A>(
         dc: number,
-        init: Parameters<DcClient.DcClient["call"]>[0]
-      ): Effect.Effect<Uint8Array, DcClient.ServerError | TransportError> => {
-        if (dc === pool.mainId()) return call(init, 0)
+        init: Calls.Init,
+        read: Read<A>
+      ): Effect.Effect<A, DcClient.ServerError | TransportError> => {
+        if (dc === pool.mainId()) return call(init, read, 0)
         const quiet = { ...init, body: Service.withoutUpdates(init.body) }
         return Effect.tap(
           Effect.flatMap(
             orTransportError(pool.side(dc)),
             (client) =>
-              Effect.catchTag(client.call(quiet), "ServerError", (error) => {
+              Effect.catchTag(client.call(quiet, read), "ServerError", (error) => {
                 if (userId === undefined || error.text !== "AUTH_KEY_UNREGISTERED") return Effect.fail(error)
                 // of many calls that find this out at the same time, one does it
-                return carrying.withPermit(Effect.catchTag(client.call(quiet), "ServerError", (again) =>
+                return carrying.withPermit(Effect.catchTag(client.call(quiet, read), "ServerError", (again) =>
                   again.text === "AUTH_KEY_UNREGISTERED"
-                    ? Effect.andThen(carryOver(dc, client), client.call(quiet))
+                    ? Effect.andThen(carryOver(dc, client), client.call(quiet, read))
                     : Effect.fail(again)))
               })
           ),
@@ -317,20 +320,23 @@ export const make: (
       }
 
       /** One call, wherever the server sends us for it. */
-      const call = (
-        init: Parameters<DcClient.DcClient["call"]>[0],
-        migrations: number
-      ): Effect.Effect<Uint8Array, DcClient.ServerError | TransportError> =>
-        Effect.catchTag(pool.main().call(init), "ServerError", (error) => {
+      const call = <A>(
+        init: Calls.Init,
+        read: Read<A>,
+        migrations: number,
+        at?: number
+      ): Effect.Effect<A, DcClient.ServerError | TransportError> =>
+        Effect.catch(pool.main().call(init, read, at), (error) => {
+          if (error._tag !== "ServerError") return Effect.fail(error)
           const dc = error.code === 303 && migrations < MAX_MIGRATIONS ? MIGRATION.exec(error.text)?.[1] : undefined
           if (dc !== undefined) {
-            return Effect.andThen(orTransportError(pool.migrate(Number(dc))), () => call(init, migrations + 1))
+            return Effect.andThen(orTransportError(pool.migrate(Number(dc))), () => call(init, read, migrations + 1))
           }
           const kept = error.code === 303 ? KEPT_ELSEWHERE.exec(error.text)?.[1] : undefined
           if (kept !== undefined && Number(kept) !== pool.mainId()) {
             // of a data centre that we cannot reach, the server's own word says more
             return Effect.catchTag(
-              callAt(Number(kept), init),
+              callAt(Number(kept), init, read),
               "TransportError",
               (problem) => Effect.fail(problem.reason === "configuration" ? error : problem)
             )
@@ -347,34 +353,40 @@ export const make: (
           return Effect.fail(error)
         })
 
+      const onResult = (result: Api.Updates) => updates?.onResult(result)
+
       const invoke: MtprotoTransport["Service"]["invoke"] = <const M extends Api.AnyRequest>(
         request: M,
         invokeOptions: InvokeOptions = {}
       ) =>
         // which errors a method documents is known to its type only
-        Effect.suspend(() => {
+        Effect.withFiber((fiber) => {
           const body = encode(request, invokeOptions.withoutUpdates === true)
           if (body instanceof TransportError) return Effect.fail(body)
           const method = Api.methodOf(request)
           const timeout = millis(invokeOptions.timeout, callTimeout)
+          const at = pool.main().now()
           const init = {
             body,
             repeatable: invokeOptions.repeatable ?? Methods.isRepeatable(method.tag),
             chain: invokeOptions.chain,
             floodWaitLimit: millis(invokeOptions.floodWaitLimit, floodWaitLimit),
-            deadline: pool.main().now() + timeout
+            deadline: at + timeout
           }
           const { dc } = invokeOptions
-          return Effect.matchEffect(dc === undefined ? call(init, 0) : callAt(dc, init), {
-            onSuccess: (bytes) => {
-              // who calls may be the last to read it
-              lend(bytes)
-              release(body, WRITER_SLACK)
-              if (invokeOptions.release !== undefined) { for (const array of invokeOptions.release) release(array) }
-              return decode(request, bytes, (result) => updates?.onResult(result))
-            },
-            onFailure: (error) => Effect.fail(toError(method, error))
-          }).pipe(
+          const read = (bytes: Uint8Array) => {
+            // who calls may be the last to read it
+            lend(bytes)
+            release(body, WRITER_SLACK)
+            if (invokeOptions.release !== undefined) { for (const array of invokeOptions.release) release(array) }
+            return decode(request, bytes, onResult)
+          }
+          const answered = Effect.catch(
+            dc === undefined ? call(init, read, 0, at) : callAt(dc, init, read),
+            (error) => Effect.fail(toError(method, error))
+          )
+          // a span costs as much as all the rest, and without a tracer nobody sees it
+          return Context.getOrUndefined(fiber.context, Tracer.Tracer) === undefined ? answered : answered.pipe(
             Effect.withSpan("MtprotoTransport.invoke", { kind: "client", attributes: { method: method.tag } }, {
               captureStackTrace: false
             })
@@ -468,6 +480,8 @@ export const config: Config.Config<Options> = Config.all({
 
 // ----- parts
 
+type Read<A> = (result: Uint8Array) => Effect.Effect<A, TransportError>
+
 const millis = (input: Duration.Input | undefined, fallback: number): number =>
   input === undefined ? fallback : Duration.toMillis(Duration.fromInputUnsafe(input))
 
@@ -524,15 +538,12 @@ const ask = <const M extends Api.AnyRequest>(
   client: DcClient.DcClient,
   request: M
 ): Effect.Effect<Api.Response<M>, DcClient.ServerError | TransportError> =>
-  Effect.flatMap(
-    client.call({
-      body: Api.encodeRequest(request),
-      repeatable: Methods.isRepeatable(request._tag),
-      floodWaitLimit: OWN_TIMEOUT,
-      deadline: client.now() + OWN_TIMEOUT
-    }),
-    (bytes) => decode(request, bytes, () => {})
-  )
+  client.call({
+    body: Api.encodeRequest(request),
+    repeatable: Methods.isRepeatable(request._tag),
+    floodWaitLimit: OWN_TIMEOUT,
+    deadline: client.now() + OWN_TIMEOUT
+  }, (bytes) => decode(request, bytes, () => {}))
 
 const OWN_TIMEOUT = 30_000
 

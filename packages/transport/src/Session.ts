@@ -76,6 +76,8 @@ export interface Limits {
   readonly ackDelay: number
   /** This many acknowledgements do not wait. */
   readonly ackThreshold: number
+  /** This many travel with a single message: fewer are not worth the container that they need. */
+  readonly ackCompany: number
   /** The server is asked about a query that is unanswered for this long; the next time after twice as long. */
   readonly stateCheck: number
   /** A ping is sent after this long without a packet from the server. */
@@ -95,6 +97,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   ackDelay: 10_000,
   ackThreshold: 64,
+  ackCompany: 16,
   stateCheck: 2_000,
   pingInterval: 7_000,
   pongTimeout: 7_000,
@@ -400,7 +403,8 @@ class SessionImpl implements Session, Incoming.Handler {
       this.queue = this.binding === undefined ? [] : queue.splice(1)
       for (const query of queue) out.push(query)
     }
-    const due = out.length > 0 || this.acks.length >= this.limits.ackThreshold || this.now >= this.ackAt
+    const due = out.length > 1 || (out.length === 1 && this.acks.length >= this.limits.ackCompany) ||
+      this.acks.length >= this.limits.ackThreshold || this.now >= this.ackAt
     if (this.acks.length > 0 && due) {
       for (let i = 0; i < this.acks.length; i += Service.MAX_IDS) {
         const acks = this.acks.slice(i, i + Service.MAX_IDS)

@@ -310,6 +310,24 @@ describe("Session: acknowledgements", () => {
     assert.deepStrictEqual(find(peer.poll(), "msgs_ack")!.msgIds, ids)
   })
 
+  withPeer("do not make a container of a single message for a few of them", (make) => {
+    const { ackCompany } = Session.defaultLimits
+    const peer = make({ limits: { ackCompany } }).attach()
+    const ids = [peer.send(RESULT(0))]
+    peer.query(1)
+    const alone = peer.poll()
+    assert.isTrue(alone.length === 1 && alone[0]!.container === undefined)
+    // two messages need one anyway
+    peer.query(2)
+    peer.query(3)
+    assert.deepStrictEqual(find(peer.poll(), "msgs_ack")!.msgIds, ids)
+
+    const more = Array.from({ length: ackCompany }, () => peer.send(RESULT(0)))
+    assert.deepStrictEqual(peer.poll(), [])
+    peer.query(4)
+    assert.deepStrictEqual(find(peer.poll(), "msgs_ack")!.msgIds, more)
+  })
+
   withPeer("are sent when their time has come", (make) => {
     const peer = make({ limits: { ackDelay: 1_000 } }).attach()
     const id = peer.send(RESULT(0))

@@ -72,7 +72,12 @@ export interface Settings {
 }
 
 export interface DcClient {
-  readonly call: (init: Calls.Init) => Effect.Effect<Uint8Array, ServerError | TransportError>
+  /** `read` makes the answer of the bytes that came; `at` is the time, where it is known already. */
+  readonly call: <A>(
+    init: Calls.Init,
+    read: (result: Uint8Array) => Effect.Effect<A, TransportError>,
+    at?: number
+  ) => Effect.Effect<A, ServerError | TransportError>
   /** Ends all calls with this error, and speaks with the server no more. */
   readonly giveUp: (error: TransportError) => void
   readonly now: () => number
@@ -151,7 +156,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     const now = (): number => started + Number(clock.monotonicTimeNanosUnsafe()) / 1e6
 
     const calls = Calls.make(settings.calls)
-    const pending = new Map<Calls.Call, (result: Effect.Effect<Uint8Array, ServerError | TransportError>) => void>()
+    const pending = new Map<Calls.Call, Caller>()
     const writable = Latch.makeUnsafe(false)
     const saltsChanged = Latch.makeUnsafe(false)
     let session: Session.Session | undefined
@@ -193,16 +198,19 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     // ----- calls
 
     const complete = (outcome: Calls.Outcome): void => {
-      const resume = pending.get(outcome.call)
+      const caller = pending.get(outcome.call)
+      if (caller === undefined) return
       pending.delete(outcome.call)
-      resume?.(toEffect(outcome, connected, lastFailure))
+      caller.resume(
+        outcome._tag === "Success" ? caller.read(outcome.result) : toFailure(outcome, connected, lastFailure)
+      )
     }
 
     const failAll = (error: TransportError): void => {
-      const resumes = [...pending.values()]
+      const callers = [...pending.values()]
       pending.clear()
       calls.clear()
-      for (const resume of resumes) resume(Effect.fail(error))
+      for (const { resume } of callers) resume(Effect.fail(error))
     }
 
     const alarm = yield* Alarm.make({
@@ -223,13 +231,14 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       }
     })
 
-    const call: DcClient["call"] = (init) =>
+    const call: DcClient["call"] = (init, read, at) =>
       Effect.callback((resume) => {
         if (fatal !== undefined) return resume(Effect.fail(fatal))
-        const handle = calls.submit(now(), init)
-        pending.set(handle, resume)
-        writable.openUnsafe()
-        alarm.rearm()
+        const handle = calls.submit(at ?? now(), init)
+        pending.set(handle, { resume, read })
+        // who writes looks at the timers as well; while nobody does, the call's own time still runs
+        if (connected) writable.openUnsafe()
+        else alarm.rearm()
         return Effect.sync(() => {
           if (!pending.delete(handle)) return
           calls.cancel(handle)
@@ -247,7 +256,10 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     // ----- one connection
 
     /** Hands the session's events on, and answers why the connection has to end, if it has to. */
-    const dispatch = (current: Session.Session): Connection.ConnectionError | BindingError | undefined => {
+    const dispatch = (
+      current: Session.Session,
+      time: number
+    ): Connection.ConnectionError | BindingError | undefined => {
       let end: Connection.ConnectionError | BindingError | undefined
       for (const event of current.events()) {
         switch (event._tag) {
@@ -269,7 +281,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
             end = new Connection.ConnectionError({ reason: event.reason === "dead" ? "silent" : "refused" })
             break
           default: {
-            const outcome = calls.handle(now(), event)
+            const outcome = calls.handle(time, event)
             if (outcome !== undefined) complete(outcome)
           }
         }
@@ -283,10 +295,10 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         const time = now()
         for (const packet of packets) current.receive(time, packet)
         connection.done(packets)
-        const end = dispatch(current)
+        const end = dispatch(current, time)
         if (end !== undefined) return yield* Effect.fail(end)
         if (Math.min(calls.wakeAt(), current.wakeAt()) <= time) writable.openUnsafe()
-        alarm.rearm()
+        else alarm.rearm()
       }
     })
 
@@ -297,10 +309,11 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         const time = now()
         for (const outcome of calls.poll(time)) complete(outcome)
         const packets = current.poll(time)
-        const end = dispatch(current)
+        const end = dispatch(current, time)
         if (end !== undefined) return yield* Effect.fail(end)
         if (packets.length > 0) {
           sendingSince = time
+          alarm.rearm()
           yield* connection.send(packets)
           sendingSince = undefined
           for (const packet of packets) Memory.release(packet)
@@ -607,19 +620,26 @@ const DRAIN_POLL = 20
  * The rest of the turn. A caller that is resumed runs at once, and may call again: without this every call of a turn
  * would be a packet of its own.
  */
-const turn = Effect.callback<void>((resume) => queueMicrotask(() => resume(Effect.void)))
+const turn = Effect.callback<void>((resume) => {
+  // much cheaper than queueMicrotask, which makes a resource of the call
+  void resolved.then(() => resume(Effect.void))
+})
+const resolved = Promise.resolve()
 
 /** How long the first salt of a key is known to be good, in seconds. */
 const SALT_LIFE = 600
 
-const toEffect = (
-  outcome: Calls.Outcome,
+interface Caller {
+  readonly resume: (result: Effect.Effect<any, ServerError | TransportError>) => void
+  readonly read: (result: Uint8Array) => Effect.Effect<unknown, TransportError>
+}
+
+const toFailure = (
+  outcome: Exclude<Calls.Outcome, { readonly _tag: "Success" }>,
   connected: boolean,
   lastFailure: string
-): Effect.Effect<Uint8Array, ServerError | TransportError> => {
+): Effect.Effect<never, ServerError | TransportError> => {
   switch (outcome._tag) {
-    case "Success":
-      return Effect.succeed(outcome.result)
     case "Error":
       return Effect.fail(new ServerError(outcome.code, outcome.message))
     case "Uncertain":

@@ -7,7 +7,7 @@ import * as MessageIds from "./messageIds.ts"
 const OLDEST = 300_000
 const NEWEST = 30_000
 /** An answer that is so much older than its question shows that the clock was set back. */
-const FELL = 15_000
+const FELL = 15n << 32n
 
 export class ServerClock {
   /** The server's clock minus ours, in milliseconds. */
@@ -41,7 +41,7 @@ export class ServerClock {
 
   /** Compares an answer with its question, which cannot be younger. */
   compare(now: number, answerId: bigint, questionId: bigint): void {
-    if (MessageIds.timeOf(answerId) - MessageIds.timeOf(questionId) < -FELL) this.set(now, answerId)
+    if (answerId + FELL < questionId) this.set(now, answerId)
   }
 
   /** Believes a message without doubt. */

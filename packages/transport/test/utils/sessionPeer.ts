@@ -55,14 +55,16 @@ export class Peer {
     this.crypto = crypto
     this.key = SharedKey.make(crypto, authKey)
     this.skew = options.skew ?? 0
-    const { skew: _, ...rest } = options
+    const { limits, skew: _, ...rest } = options
     this.session = Session.make(crypto, {
       key: this.key,
       salts: [{ salt: 7n, validSince: 0, validUntil: 2_000_000_000 }],
       timeOffset: 0,
       synchronised: true,
       header: HEADER,
-      ...rest
+      ...rest,
+      // so that a test sees at once what is acknowledged
+      limits: { ackCompany: 1, ...limits }
     })
   }
 
