@@ -68,6 +68,33 @@ export * as Failure from "./Failure.ts"
 export * as Gateway from "./Gateway.ts"
 
 /**
+ * The configuration of the command: flags, and variables of the environment where there is no flag.
+ *
+ * | flag | variable | default |
+ * | --- | --- | --- |
+ * | `--host` | `GATEWAY_HOST` | `127.0.0.1`; anything but the loopback address needs an admin token |
+ * | `--port` | `GATEWAY_PORT` | `9503` |
+ * | `--database` | `GATEWAY_DATABASE` | `gateway.db`; or a `postgres://` URL |
+ * | | `GATEWAY_ADMIN_TOKEN` | none: whoever reaches the gateway may log in |
+ * | `--cors` | `GATEWAY_CORS` | none; origins, with commas between |
+ * | `--idle` | `GATEWAY_IDLE` | `5 minutes` |
+ * | `--rate` | `GATEWAY_RATE` | 200 requests a second for each session; 0 = any number |
+ * | `--max-body` | `GATEWAY_MAX_BODY` | 1048576 bytes |
+ * | `--max-file` | `GATEWAY_MAX_FILE` | 2097152000 bytes |
+ * | `--timeout` | `GATEWAY_TIMEOUT` | `2 minutes` a call |
+ * | | `VAULT_KEY`, `VAULT_PASSPHRASE` | a key in a file beside the database |
+ * | `--api-id` | `TELEGRAM_API_ID` | |
+ * | | `TELEGRAM_API_HASH` | |
+ * | `--telegram-test-servers` | `TELEGRAM_TEST_SERVERS` | false: Telegram itself |
+ * | `--test-server` | | off; a Telegram server in this process, for a first look |
+ *
+ * Secrets are taken from the environment only: arguments are seen by everybody on the machine.
+ *
+ * @since 1.0.0
+ */
+export * as GatewayConfig from "./GatewayConfig.ts"
+
+/**
  * How a gateway is set up. Everything has a default that is safe.
  *
  * @since 1.0.0
