@@ -9,9 +9,11 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import { patient } from "./Patience.ts"
 
 /** A check failed; the rest of its scenario is not run. */
 export class CheckFailed extends Data.TaggedError("CheckFailed")<{ readonly name: string }> {}
@@ -61,11 +63,42 @@ const show = (value: unknown): string =>
       typeof v === "bigint" ? `${v}n` : v instanceof Uint8Array ? `0x${Buffer.from(v).toString("hex")}` : v
   ) ?? String(value)
 
+/** What is different; of long lists, where they begin to be. */
+const difference = (actual: unknown, expected: unknown): string => {
+  if (Array.isArray(actual) && Array.isArray(expected) && Math.max(actual.length, expected.length) > 12) {
+    const at = expected.findIndex((value, i) => show(value) !== show(actual[i]))
+    const from = at === -1 ? expected.length : at
+    const part = (list: ReadonlyArray<unknown>) => show(list.slice(Math.max(0, from - 1), from + 4))
+    return `${actual.length} and not ${expected.length} long; from ${from} on found ${part(actual)}, expected ${
+      part(expected)
+    }`
+  }
+  return `found ${show(actual)}, expected ${show(expected)}`
+}
+
 /** Fails the check unless both values print the same. */
 export const equal = (actual: unknown, expected: unknown, what = "value"): Effect.Effect<void, Unexpected> =>
-  show(actual) === show(expected) ? Effect.void : fail(`${what}: found ${show(actual)}, expected ${show(expected)}`)
+  show(actual) === show(expected) ? Effect.void : fail(`${what}: ${difference(actual, expected)}`)
 
-/** Runs one named check. */
+/**
+ * Tries until it succeeds: for what comes true a little later than what was waited for. Fails as the last attempt has failed,
+ * when `limit` is over.
+ */
+export const eventually = <A, E, R>(
+  attempt: Effect.Effect<A, E, R>,
+  limit: Duration.Input = "10 seconds"
+): Effect.Effect<A, E, R> =>
+  Effect.gen(function*() {
+    const end = (yield* Clock.currentTimeMillis) + Duration.toMillis(patient(limit))
+    while (true) {
+      const result = yield* Effect.result(attempt)
+      if (Result.isSuccess(result)) return result.success
+      if ((yield* Clock.currentTimeMillis) > end) return yield* Effect.fail(result.failure)
+      yield* Effect.sleep("20 millis")
+    }
+  })
+
+/** Runs one named check; `limit` is what it may take on a quiet machine. */
 export const check = <A, E, R>(
   name: string,
   effect: Effect.Effect<A, E, R>,
@@ -74,7 +107,7 @@ export const check = <A, E, R>(
   Effect.gen(function*() {
     const checks = yield* Checks
     const start = yield* Clock.currentTimeMillis
-    const exit = yield* Effect.exit(Effect.timeout(effect, limit))
+    const exit = yield* Effect.exit(Effect.timeout(effect, patient(limit)))
     if (Exit.isSuccess(exit)) {
       checks.passed(name, (yield* Clock.currentTimeMillis) - start)
       return exit.value

@@ -4,6 +4,7 @@
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { patient } from "./Patience.ts"
 
 /** Nothing of the expected kind was reported in time. */
 export class EventMissing extends Data.TaggedError("EventMissing")<{ readonly message: string }> {}
@@ -15,7 +16,7 @@ export type Mark = number
 export interface WaitOptions {
   /** Only reports from this position on; everything when absent. */
   readonly since?: Mark | undefined
-  /** 10 seconds when absent. */
+  /** On a quiet machine; 10 seconds when absent. */
   readonly within?: Duration.Input | undefined
 }
 
@@ -74,7 +75,7 @@ export const make = <Event>(owner: string, describe: (event: Event) => string): 
     waitFor: (what, select, options) =>
       find(select, options?.since ?? 0).pipe(
         Effect.timeoutOrElse({
-          duration: options?.within ?? "10 seconds",
+          duration: patient(options?.within ?? "10 seconds"),
           orElse: () => missing(what, options?.since ?? 0)
         })
       ),

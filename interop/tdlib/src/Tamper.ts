@@ -9,6 +9,7 @@ import * as Api from "@effect-mtproto/core/Api"
 import * as Transport from "@effect-mtproto/transport/Transport"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 
@@ -26,6 +27,23 @@ export interface Tamper {
   readonly swapOutgoing: () => void
   /** The next two messages that come for us come in the wrong order. */
   readonly swapIncoming: () => void
+  /** From now on what we send is kept back, and answered as if the server had it. */
+  readonly holdOutgoing: () => void
+  /** Waits until a call of this name is among what is kept back. */
+  readonly heldOutgoing: (tag: string) => Effect.Effect<void>
+  /** Sends what was kept back, in order. Returns the names of the calls. */
+  readonly releaseOutgoing: Effect.Effect<ReadonlyArray<string>>
+  /** From now on nothing comes for us. */
+  readonly holdIncoming: () => void
+  /** What was kept back comes, in order. */
+  readonly releaseIncoming: () => void
+  /** In place of the next message that comes for us in the chat come these, made of its frame and confirmed by nobody. */
+  readonly replaceIncoming: (chatId: number, make: (frame: Uint8Array) => ReadonlyArray<Uint8Array>) => void
+  /** The frames of a chat so far, in the order in which they passed. */
+  readonly frames: (chatId: number) => {
+    readonly outgoing: ReadonlyArray<Uint8Array>
+    readonly incoming: ReadonlyArray<Uint8Array>
+  }
   /** Keys used in a chat so far, by their fingerprints (hex), in the order of their first use. */
   readonly fingerprints: (chatId: number) => {
     readonly outgoing: ReadonlyArray<string>
@@ -39,19 +57,33 @@ interface Plan {
   swap: boolean
 }
 
+/** What passed in one direction of a chat. */
+interface Traffic {
+  readonly keys: Set<string>
+  readonly frames: Array<Uint8Array>
+}
+
 interface State {
   readonly outgoing: Plan
   readonly incoming: Plan
-  readonly keys: Map<number, { readonly outgoing: Set<string>; readonly incoming: Set<string> }>
+  readonly traffic: Map<number, { readonly outgoing: Traffic; readonly incoming: Traffic }>
+  readonly replacements: Map<number, (frame: Uint8Array) => ReadonlyArray<Uint8Array>>
+  /** Calls that are kept back, while they are. */
+  held: Array<{ readonly tag: string; readonly call: Effect.Effect<unknown, unknown> }> | undefined
 }
 
-const keysOf = (state: State, chatId: number) => {
-  let keys = state.keys.get(chatId)
-  if (keys === undefined) {
-    keys = { outgoing: new Set(), incoming: new Set() }
-    state.keys.set(chatId, keys)
+const trafficOf = (state: State, chatId: number) => {
+  let traffic = state.traffic.get(chatId)
+  if (traffic === undefined) {
+    traffic = { outgoing: { keys: new Set(), frames: [] }, incoming: { keys: new Set(), frames: [] } }
+    state.traffic.set(chatId, traffic)
   }
-  return keys
+  return traffic
+}
+
+const note = (traffic: Traffic, frame: Uint8Array): void => {
+  traffic.keys.add(fingerprint(frame))
+  traffic.frames.push(frame.slice())
 }
 
 const fingerprint = (frame: Uint8Array) => Buffer.from(frame.subarray(0, 8)).toString("hex")
@@ -106,8 +138,11 @@ export const make = (): readonly [Tamper, Layer.Layer<Transport.Transport, never
   const state: State = {
     outgoing: { lose: 0, double: 0, swap: false },
     incoming: { lose: 0, double: 0, swap: false },
-    keys: new Map()
+    traffic: new Map(),
+    replacements: new Map(),
+    held: undefined
   }
+  const incomingOpen = Latch.makeUnsafe(true)
 
   const layer = Layer.effect(
     Transport.Transport,
@@ -122,7 +157,11 @@ export const make = (): readonly [Tamper, Layer.Layer<Transport.Transport, never
           const pretend = accepted as unknown as typeof call
           const sending = sendingOf(request)
           if (sending === undefined) return call
-          keysOf(state, sending.peer.chatId).outgoing.add(fingerprint(sending.data))
+          note(trafficOf(state, sending.peer.chatId).outgoing, sending.data)
+          if (state.held !== undefined) {
+            state.held.push({ tag: sending._tag, call })
+            return pretend
+          }
           if (heldOut !== undefined) {
             const held = heldOut
             heldOut = undefined
@@ -145,7 +184,19 @@ export const make = (): readonly [Tamper, Layer.Layer<Transport.Transport, never
         Effect.suspend(() => {
           if (update.update._tag !== "updateNewEncryptedMessage") return Effect.succeed([update])
           const { bytes, chatId } = update.update.message
-          keysOf(state, chatId).incoming.add(fingerprint(bytes))
+          note(trafficOf(state, chatId).incoming, bytes)
+          const replacement = state.replacements.get(chatId)
+          if (replacement !== undefined) {
+            state.replacements.delete(chatId)
+            const { message, ...rest } = update.update
+            return Effect.succeed(
+              replacement(bytes).map((frame): Transport.TransportUpdate => ({
+                ...update,
+                update: { ...rest, message: { ...message, bytes: frame } },
+                confirm: frame === bytes ? update.confirm : Effect.void
+              }))
+            )
+          }
           if (heldIn !== undefined) {
             const held = heldIn
             heldIn = undefined
@@ -166,7 +217,10 @@ export const make = (): readonly [Tamper, Layer.Layer<Transport.Transport, never
 
       return Transport.Transport.of({
         invoke,
-        updates: inner.updates.pipe(Stream.mapEffect(pass), Stream.flattenIterable)
+        updates: inner.updates.pipe(
+          Stream.mapEffect((update) => Effect.andThen(incomingOpen.await, pass(update))),
+          Stream.flattenIterable
+        )
       })
     })
   )
@@ -178,9 +232,31 @@ export const make = (): readonly [Tamper, Layer.Layer<Transport.Transport, never
     doubleIncoming: (count) => void (state.incoming.double += count),
     swapOutgoing: () => void (state.outgoing.swap = true),
     swapIncoming: () => void (state.incoming.swap = true),
+    holdOutgoing: () => void (state.held ??= []),
+    heldOutgoing: (tag) =>
+      Effect.gen(function*() {
+        while (!(state.held ?? []).some((held) => held.tag === tag)) yield* Effect.sleep("10 millis")
+      }),
+    releaseOutgoing: Effect.gen(function*() {
+      const tags: Array<string> = []
+      // more may be kept back while these go out
+      for (let next = state.held?.shift(); next !== undefined; next = state.held?.shift()) {
+        tags.push(next.tag)
+        yield* Effect.ignore(next.call)
+      }
+      state.held = undefined
+      return tags
+    }),
+    holdIncoming: () => void incomingOpen.closeUnsafe(),
+    releaseIncoming: () => void incomingOpen.openUnsafe(),
+    replaceIncoming: (chatId, make) => void state.replacements.set(chatId, make),
+    frames: (chatId) => {
+      const { incoming, outgoing } = trafficOf(state, chatId)
+      return { outgoing: outgoing.frames, incoming: incoming.frames }
+    },
     fingerprints: (chatId) => {
-      const keys = keysOf(state, chatId)
-      return { outgoing: [...keys.outgoing], incoming: [...keys.incoming] }
+      const { incoming, outgoing } = trafficOf(state, chatId)
+      return { outgoing: [...outgoing.keys], incoming: [...incoming.keys] }
     }
   }, layer]
 }

@@ -94,6 +94,29 @@ export const receiveText = (
 export const texts = (chat: TdChat, since?: Mark): ReadonlyArray<string> =>
   chat.client.updates.seen(received(chat, textOf), since)
 
+/** All incoming texts of the chat that TDLib has stored, the oldest first. */
+export const history = Effect.fnUntraced(function*(chat: TdChat) {
+  const found: Array<string> = []
+  let from = 0
+  while (true) {
+    const page = yield* chat.client.invoke({
+      _: "getChatHistory",
+      chat_id: chat.chatId,
+      from_message_id: from,
+      offset: 0,
+      limit: 100,
+      only_local: true
+    })
+    const messages = page.messages.filter((message) => message !== undefined && message !== null)
+    if (messages.length === 0) return found.toReversed()
+    for (const message of messages) {
+      const text = message.is_outgoing ? undefined : textOf(message)
+      if (text !== undefined) found.push(text)
+    }
+    from = messages.at(-1)!.id
+  }
+})
+
 /** Hands a message to TDLib, does not wait for the server. */
 export const submit = (
   chat: TdChat,

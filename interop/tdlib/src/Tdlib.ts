@@ -15,6 +15,7 @@ import * as tdl from "tdl"
 import type * as Td from "tdlib-types"
 import * as EventLog from "./EventLog.ts"
 import * as Namespace from "./Namespace.ts"
+import { patient } from "./Patience.ts"
 
 /** TDLib answered with an error. */
 export class TdlibError extends Data.TaggedError("TdlibError")<{
@@ -107,7 +108,7 @@ const makeClient = (options: ClientOptions): Effect.Effect<Client, TdlibError, S
       catch: failure("login")
     }).pipe(
       Effect.timeoutOrElse({
-        duration: "20 seconds",
+        duration: patient("20 seconds"),
         orElse: () =>
           Effect.fail(new TdlibError({ method: "login", code: 0, message: `${options.name}: login takes too long` }))
       })

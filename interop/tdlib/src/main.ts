@@ -11,11 +11,15 @@ import * as Checks from "./Checks.ts"
 import { absence } from "./scenarios/Absence.ts"
 import { actions } from "./scenarios/Actions.ts"
 import { closing } from "./scenarios/Closing.ts"
+import { crowd } from "./scenarios/Crowd.ts"
 import { devices } from "./scenarios/Devices.ts"
+import { forged } from "./scenarios/Forged.ts"
 import { gaps } from "./scenarios/Gaps.ts"
+import { interrupted } from "./scenarios/Interrupted.ts"
 import { media } from "./scenarios/Media.ts"
 import { places } from "./scenarios/Places.ts"
 import { rekey } from "./scenarios/Rekey.ts"
+import { returns } from "./scenarios/Returns.ts"
 import { roles } from "./scenarios/Roles.ts"
 import { serverFaults } from "./scenarios/ServerFaults.ts"
 import { serverFiles } from "./scenarios/ServerFiles.ts"
@@ -36,8 +40,12 @@ const scenarios = {
   media,
   transfers,
   gaps,
+  forged,
   rekey,
+  interrupted,
   absence,
+  returns,
+  crowd,
   closing,
   weather,
   devices

@@ -3,6 +3,7 @@
  */
 import type { DecryptedMessageAction } from "@effect-mtproto/core/DecryptedMessage"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import type * as Td from "tdlib-types"
@@ -298,6 +299,33 @@ const play = Effect.gen(function*() {
       })
       yield* Effect.forEach(seen, (message) => TdChat.deleted(td, message.id))
       yield* ensure(seen.length === 3, "three messages")
+    })
+  )
+  yield* check(
+    "action: with a timer on both sides, messages of both disappear at both after they were read",
+    Effect.gen(function*() {
+      yield* client.invoke({ _: "setChatMessageAutoDeleteTime", chat_id: td.chatId, message_auto_delete_time: 1 })
+      yield* OurChat.report(ours, "TtlChanged", (event) => event.by === "peer" && event.ttl === 1)
+      yield* OurChat.act(ours, { _tag: "decryptedMessageActionSetMessageTTL", ttlSeconds: 1 })
+      const [mine] = yield* OurChat.sendText(ours, "both, ours")
+      const theirs = yield* TdChat.sendText(td, "both, theirs")
+      const atTdlib = yield* TdChat.receiveText(td, "both, ours")
+      const here = yield* OurChat.receiveText(ours, "both, theirs")
+      yield* equal(here.ttl, 1, "ttl")
+      yield* OurChat.read(ours, here.date)
+      yield* client.invoke({ _: "viewMessages", chat_id: td.chatId, message_ids: [atTdlib.id], force_read: true })
+      yield* TdChat.deleted(td, atTdlib.id)
+      yield* TdChat.deleted(td, theirs.id)
+      for (const [direction, randomId] of [["outgoing", mine!.randomId], ["incoming", here.randomId]] as const) {
+        yield* OurChat.report(
+          ours,
+          "MessagesExpired",
+          (event) => event.direction === direction && event.randomIds.includes(randomId)
+        )
+        const left = yield* ours.peer.chats.message(ours.id, randomId)
+        yield* ensure(Option.isNone(left), "it is still in our history")
+      }
+      yield* OurChat.act(ours, { _tag: "decryptedMessageActionSetMessageTTL", ttlSeconds: 0 })
     })
   )
 })

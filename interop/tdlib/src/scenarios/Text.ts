@@ -236,6 +236,76 @@ const play = Effect.gen(function*() {
     })
   )
   yield* check(
+    "text: a long text with entities: they stay with their words, in every message of it",
+    Effect.gen(function*() {
+      const pieces = Array.from({ length: 500 }, (_, i) => `word${i} \u{1F600}bold${i} link${i}\n`)
+      const text = pieces.join("") + "the end"
+      const entities: Array<OurChat.Entity> = [{ _tag: "messageEntityItalic", offset: 0, length: text.length }]
+      for (const [i, piece] of pieces.entries()) {
+        const start = text.indexOf(piece)
+        const word = (what: string) => at(start + piece.indexOf(what), what.length)
+        entities.push({ _tag: "messageEntityBold", ...word(`bold${i}`) })
+        entities.push({ _tag: "messageEntityTextUrl", ...word(`link${i}`), url: `https://example.com/${i}` })
+      }
+      const mark = chat.td.client.updates.mark()
+      const outcomes = yield* OurChat.sendText(chat.ours, text, entities)
+      yield* chat.td.client.updates.waitFor(
+        "last part",
+        TdChat.received(chat.td, (m) => TdChat.textOf(m)?.endsWith("the end") === true ? m : undefined),
+        { since: mark }
+      )
+      const parts = chat.td.client.updates.seen(
+        TdChat.received(chat.td, (m) => m.content._ === "messageText" ? m.content.text : undefined),
+        mark
+      )
+      yield* equal(parts.length, outcomes.length, "messages")
+      yield* ensure(parts.length >= 3, `${parts.length} messages`)
+      yield* equal(parts.map((part) => part.text).join("\n"), text, "text")
+      const marked = (type: Td.TextEntityType["_"]) =>
+        parts.flatMap((part) =>
+          part.entities.filter((entity) => entity.type._ === type).map(({ length, offset, type }) => [
+            part.text.slice(offset, offset + length),
+            ...(type._ === "textEntityTypeTextUrl" ? [type.url] : [])
+          ])
+        )
+      // TDLib lets entities end where others begin, and joins what it can
+      const bold = marked("textEntityTypeBold").map(([word]) => word)
+      yield* equal(bold, pieces.map((_, i) => `bold${i}`), "bold")
+      yield* equal(
+        marked("textEntityTypeTextUrl"),
+        pieces.map((_, i) => [`link${i}`, `https://example.com/${i}`]),
+        "links"
+      )
+      const slanted = marked("textEntityTypeItalic").map(([word]) => word).join("")
+      yield* equal(slanted.replace(/\s/g, ""), text.replace(/\s/g, ""), "italic")
+    })
+  )
+  for (const length of [4095, 4096, 4097, 8192, 8193]) {
+    yield* check(
+      `text: ${length} characters with an entity over the last one`,
+      Effect.gen(function*() {
+        const text = `${length}`.padEnd(length - 1, "x") + "y"
+        const mark = chat.td.client.updates.mark()
+        const outcomes = yield* OurChat.sendText(chat.ours, text, [{ _tag: "messageEntityBold", ...at(length - 1, 1) }])
+        yield* equal(outcomes.length, Math.ceil(length / 4096), "messages")
+        const last = yield* chat.td.client.updates.waitFor(
+          "last part",
+          TdChat.received(
+            chat.td,
+            (m) => m.content._ === "messageText" && m.content.text.text.endsWith("y") ? m.content.text : undefined
+          ),
+          { since: mark }
+        )
+        yield* equal(TdChat.texts(chat.td, mark).join(""), text, "text")
+        yield* equal(
+          last.entities.map(({ length, offset, type }) => ({ offset, length, type })),
+          [{ ...at(last.text.length - 1, 1), type: { _: "textEntityTypeBold" } }],
+          "entities"
+        )
+      })
+    )
+  }
+  yield* check(
     "text: a reply, ours to TDLib",
     Effect.gen(function*() {
       const first = yield* TdChat.sendText(chat.td, "a question")
