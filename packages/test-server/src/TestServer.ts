@@ -200,6 +200,24 @@ export interface Counters extends Readonly<World.Counters> {
 }
 
 /**
+ * An ordinary message of an account.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Message {
+  /** Its number, which is the account's own: the other one has another for the same message. */
+  readonly id: number
+  /** Phone numbers: who sent it, and the other account; the own one for saved messages. */
+  readonly from: string
+  readonly with: string
+  readonly text: string
+  /** Seconds of unix time. */
+  readonly date: number
+  readonly file?: Uint8Array
+}
+
+/**
  * A secret chat, as the server knows it.
  *
  * @since 1.0.0
@@ -388,6 +406,10 @@ export class TestServer extends Context.Service<TestServer, {
   readonly deleteAccount: (phone: string) => Effect.Effect<void, TestServerError>
   /** Ends all logins of an account: its calls fail with `AUTH_KEY_UNREGISTERED`, its secret chats are closed. */
   readonly logOut: (phone: string) => Effect.Effect<void, TestServerError>
+  /** Sends an ordinary message, as if a client of `from` had sent it. Both are phone numbers. */
+  readonly sendMessage: (from: string, to: string, text: string) => Effect.Effect<void, TestServerError>
+  /** The ordinary messages of an account, oldest first. */
+  readonly messages: (phone: string) => Effect.Effect<ReadonlyArray<Message>, TestServerError>
   /** Answers a method that the server does not have, or in place of the answer that it has. */
   readonly answer: <M extends Api.AnyMethod>(
     method: M,

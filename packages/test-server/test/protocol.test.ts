@@ -36,6 +36,29 @@ describe("a session over the wire", () => {
       }))
   }
 
+  withServer(
+    "padding is at most 3 bytes, as some clients take no more off",
+    ({ crypto, server }) =>
+      Effect.gen(function*() {
+        const client = yield* TestClient.open(crypto, server, { framing: PaddedIntermediate })
+        const lengths: Array<number> = []
+        let rest = Buffer.alloc(0)
+        client.wire.socket.on("data", (chunk: Buffer) => {
+          rest = Buffer.concat([rest, chunk])
+          while (rest.length >= 4 && rest.length >= 4 + rest.readUInt32LE(0)) {
+            lengths.push(rest.readUInt32LE(0))
+            rest = rest.subarray(4 + rest.readUInt32LE(0))
+          }
+        })
+        for (let i = 0; i < 40; i++) yield* client.answerTo(client.send(TestClient.initialize(config)))
+        assert.isAtLeast(lengths.length, 30)
+        // an encrypted packet has 24 bytes and whole blocks of 16
+        const padding = lengths.map((length) => (length - 24) % 16)
+        assert.isAtMost(Math.max(...padding), 3)
+        assert.isAbove(Math.max(...padding), 0)
+      })
+  )
+
   withServer("a session begins with its first message", ({ crypto, server }) =>
     Effect.gen(function*() {
       const client = yield* TestClient.open(crypto, server)

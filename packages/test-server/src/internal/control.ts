@@ -178,6 +178,29 @@ export const make = (
       withAccount(phone, (account) => {
         for (const authorization of account.authorizations) World.terminate(world, authorization)
       }),
+    sendMessage: (from, to, text) =>
+      Effect.flatMap(find(world, to), (recipient) =>
+        withAccount(from, (sender) => {
+          const event = Mail.send(sender.mail, recipient.mail, {
+            date: World.seconds(world),
+            text,
+            entities: undefined,
+            silent: false,
+            document: undefined
+          }, { randomId: World.randomLong(world), replyTo: undefined, limit: world.limits.mail })
+          World.sendMail(world, sender, event.own)
+          if (event.other !== undefined) World.sendMail(world, recipient, event.other)
+        })),
+    messages: (phone) =>
+      withAccount(phone, (account) =>
+        [...account.mail.messages.values()].map((mail) => ({
+          id: mail.id,
+          from: world.accounts.get(mail.from)?.phone ?? "",
+          with: world.accounts.get(mail.peer)?.phone ?? "",
+          text: mail.text,
+          date: mail.date,
+          ...(mail.document === undefined ? {} : { file: mail.document.file.bytes })
+        }))),
     answer: (method, respond) =>
       Effect.sync(() => {
         const entry = user(method as Api.AnyMethod, (_call, request) => {

@@ -18,6 +18,7 @@ import * as Engine from "./engine.ts"
 import * as KeyExchange from "./keyExchange.ts"
 import * as MessageIds from "./messageIds.ts"
 import * as WebSocket from "./webSocket.ts"
+import type { World } from "./world.ts"
 
 export interface Options {
   readonly engine: Engine.Engine
@@ -34,6 +35,16 @@ const LINGER = 5000
 /** The longest time that a client may ask a silent connection to be kept for, in seconds. */
 const MAX_KEEP_ALIVE = 86_400
 
+/**
+ * Random bytes for the padding of frames, the length of which is drawn first, as one byte. The protocol allows up to 15,
+ * but Telethon takes off no more than what a length is above a multiple of 4: so there are up to 3.
+ */
+const paddingOf = (world: World, length: number): Uint8Array => {
+  if (length === 0) return new Uint8Array(0)
+  const random = world.crypto.randomBytes(length)
+  return length === 1 ? Uint8Array.of(random[0]! & 3) : random
+}
+
 /** A socket as a link of the engine. */
 const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket): void => {
   const { engine } = options
@@ -47,7 +58,7 @@ const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket):
   }
   const framing = Connection.server({
     aesCtr: world.crypto.aesCtr,
-    randomBytes: (length) => length === 0 ? new Uint8Array(0) : world.crypto.randomBytes(length),
+    randomBytes: (length) => paddingOf(world, length),
     maxLength: world.limits.frameBytes
   })
   const wire = WebSocket.make(world.crypto, world.limits.frameBytes)

@@ -195,7 +195,7 @@ export const since = (
 
 /** The messages with a peer, newest first. */
 export const history = (box: Mailbox, peer: bigint): ReadonlyArray<Mail> =>
-  [...box.messages.values()].filter((mail) => mail.peer === peer).reverse()
+  [...box.messages.values()].filter((mail) => mail.peer === peer).toReversed()
 
 /** The latest message with every peer, newest first. */
 export const latest = (box: Mailbox): ReadonlyArray<Mail> => {
