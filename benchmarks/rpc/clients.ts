@@ -46,7 +46,9 @@ export const ours = async (address: Address, onKey: OnKey = () => {}): Promise<C
       apiId: API_ID,
       apiHash: Redacted.make(API_HASH),
       datacenters: [{ id: address.dcId, host: address.host, port: address.port }],
-      publicKeys: [address.publicKeyPem]
+      publicKeys: [address.publicKeyPem],
+      // as mtcute speaks by itself: the intermediate framing, not hidden
+      obfuscated: false
     }).pipe(Layer.provide(layerStore(onKey)), Layer.provideMerge(NodeCrypto.layer))
   )
   const transport = await runtime.runPromise(Transport)

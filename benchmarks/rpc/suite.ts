@@ -115,6 +115,21 @@ const exchanges = async (bench: Bench, address: Address): Promise<void> => {
   })
 }
 
+/** What one of many clients holds that are connected and idle. */
+const idle = async (bench: Bench, address: Address): Promise<void> => {
+  const measure = async (who: "ours" | "mtcute", count: number): Promise<number> => {
+    const child = start(join(import.meta.dirname, "idle.ts"), { who, address, count }, ["--expose-gc"])
+    const bytes = await child.next<number>()
+    await child.stop()
+    return bytes
+  }
+  const name = "resident memory of a connected client, of 1,000"
+  const ours = await measure("ours", 1000)
+  bench.add({ name, unit: "B", ours, peer: 330_000, peerName: "a budget of 330 KB", goal: 1 })
+  // its key exchange takes three times as long
+  bench.add({ name, unit: "B", ours, peer: await measure("mtcute", 200), peerName: named("@mtcute/node"), goal: null })
+}
+
 export const run = async (bench: Bench): Promise<void> => {
   const { address, process: server } = await startServer({ accounts: 2, stub: true })
   try {
@@ -139,6 +154,7 @@ export const run = async (bench: Bench): Promise<void> => {
     await clients.ours.stop()
     await clients.mtcute.stop()
     await exchanges(bench, address)
+    await idle(bench, address)
   } finally {
     await server.stop()
   }
