@@ -8,7 +8,9 @@ import * as Layer from "effect/Layer"
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import * as Aes from "../src/internal/aes.ts"
+import * as ModPow from "../src/internal/modPow.ts"
 import * as NodeIge from "../src/internal/nodeIge.ts"
+import * as NodeModPow from "../src/internal/nodeModPow.ts"
 import { sequence, toHex } from "./utils/fixtures.ts"
 
 const prime = DiffieHellman.wellKnownPrime()
@@ -26,6 +28,43 @@ describe("NodeCrypto", () => {
       assert.strictEqual(toHex(NodeIge.igeEncrypt(data, key, iv)), toHex(Aes.igeEncrypt(data, key, iv)))
     }
   })
+
+  it.live("the first exponentiations, which are done without a thread, let the event loop turn as well", () =>
+    Effect.gen(function*() {
+      const crypto = yield* Crypto.Crypto
+      let turns = 0
+      let running = true
+      const turn = () => {
+        turns++
+        if (running) setImmediate(turn)
+      }
+      setImmediate(turn)
+      const secret = sequence(256, 1)
+      const result = yield* crypto.modPow(Uint8Array.of(3), secret, prime)
+      running = false
+      // four digits of 512 bits, and three shifts between them
+      assert.isAtLeast(turns, 6)
+      assert.strictEqual(toHex(result), toHex(ModPow.modPow(Uint8Array.of(3), secret, prime)))
+    }).pipe(Effect.provide(NodeCrypto.layer, { local: true })))
+
+  it.live("exponentiation in slices equals that in one piece", () =>
+    Effect.gen(function*() {
+      for (const length of [64, 100, 256, 300]) {
+        const modulus = sequence(length, 9)
+        modulus[0] = 0xf1
+        modulus[length - 1]! |= 1
+        for (const size of [1, 4, 63, 64, 65, 128, 200, 256]) {
+          const zeros = sequence(size)
+          zeros.fill(0, 1)
+          for (const exponent of [sequence(size, 5), zeros, new Uint8Array(size)]) {
+            for (const base of [sequence(length, 2), Uint8Array.of(1), modulus]) {
+              const sliced = yield* Effect.promise(() => NodeModPow.modPowSliced(base, exponent, modulus))
+              assert.strictEqual(toHex(sliced), toHex(NodeModPow.modPowSync(base, exponent, modulus)))
+            }
+          }
+        }
+      }
+    }))
 
   it.live("modular exponentiation and primality leave the event loop free", () =>
     Effect.gen(function*() {

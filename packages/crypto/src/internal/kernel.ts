@@ -48,7 +48,7 @@ const SECOND = 40960
 const CHUNK = 65536
 const CBC_CHUNK = 32768
 /** Up to here views are kept. */
-const MOST_CACHED = 8192
+const MOST_CACHED = 32768
 /** Up to here a message is done in one piece. */
 export const MAX_MESSAGE = 32768
 const MAX_STEPS = 1 << 18
@@ -143,8 +143,10 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
   /** The `length` bytes at SECOND, with the two blocks before them that become a header. */
   const led = makeViews(SECOND, 32)
   const keyView = memory.subarray(KEY, KEY + 32)
+  const ivView = memory.subarray(IV, IV + 16)
 
   const dataOf = makeViews(DATA, 0)
+  const secondOf = makeViews(SECOND, 0)
   /** A copy of the `length` bytes at DATA, whole blocks. */
   const copy = (length: number): Uint8Array => {
     const out = new Uint8Array(length)
@@ -202,7 +204,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
   // array of as many bytes is returned that nobody needs any more.
   const pass = (length: number, encrypt: (data: Uint8Array) => Uint8Array): Uint8Array => {
     kernel.differences(length)
-    const encrypted = encrypt(memory.subarray(SECOND, SECOND + length))
+    const encrypted = encrypt(secondOf(length))
     memory.set(encrypted, SECOND)
     kernel.restore(length)
     return encrypted
@@ -211,15 +213,15 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
   const igeEncryptByCbc: Kernel["igeEncryptByCbc"] = (data, key, iv, cbc, target) => {
     const length = Message.lengthOf(data)
     checkIgeLengths("Crypto.aesIgeEncrypt", length, key, iv)
-    const encrypt = cbc(key, iv.subarray(0, 16))
     memory.set(iv, IV)
+    const encrypt = cbc(key, ivView)
     kernel.startHistory()
     let out: Uint8Array
     if (length <= CBC_CHUNK && data instanceof Uint8Array && target === undefined) {
       memory.set(data, DATA)
       // large arrays are dear: what the cipher returned becomes the result
       out = pass(length, encrypt)
-      out.set(memory.subarray(SECOND, SECOND + length))
+      out.set(secondOf(length))
     } else {
       out = target ?? new Uint8Array(length)
       const gather = gatherer(data instanceof Uint8Array ? [data] : data)
@@ -227,7 +229,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
         const size = Math.min(CBC_CHUNK, length - start)
         gather(size)
         release(pass(size, encrypt))
-        out.set(memory.subarray(SECOND, SECOND + size), start)
+        out.set(secondOf(size), start)
       }
     }
     kernel.wipeKeys()

@@ -1,8 +1,8 @@
 /**
  * The worker thread of `NodeCrypto`: modular exponentiation, which would hold up the event loop for milliseconds.
  *
- * A thread takes as much memory as half a program, so the first few are done without one: a program that agrees on some
- * keys never starts it.
+ * A thread takes as much memory as half a program, so the first few are done without one, in slices: a program that
+ * agrees on some keys never starts it.
  */
 import { Worker } from "node:worker_threads"
 import * as NodeModPow from "./nodeModPow.ts"
@@ -29,7 +29,7 @@ parentPort.on("message", ({ id, der }) => {
 })
 `
 
-/** So many are done on the calling thread, up to this length in bytes: each takes it 2 ms. */
+/** So many are done on the calling thread, up to this length in bytes: each takes it 4 ms, half a millisecond at a time. */
 const WITHOUT_THREAD = 8
 const LONGEST_WITHOUT = 256
 
@@ -113,9 +113,9 @@ export const make = (): NodeWorker => {
       const isShort = length <= LONGEST_WITHOUT && exponent.length <= LONGEST_WITHOUT
       if (!closed && worker === undefined && isShort && withoutThread > 0) {
         withoutThread--
-        return NodeModPow.modPowSync(base, exponent, modulus)
+        return NodeModPow.modPowSliced(base, exponent, modulus)
       }
-      if (!available()) return NodeModPow.modPowSync(base, exponent, modulus)
+      if (!available()) return NodeModPow.modPowSliced(base, exponent, modulus)
       return NodeModPow.decodeValue(await run(NodeModPow.encodeKey(base, exponent, modulus)), length)
     },
     close: async () => {
