@@ -43,6 +43,7 @@ import type * as Api from "@effect-mtproto/core/Api"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
 import * as RsaPublicKey from "@effect-mtproto/crypto/RsaPublicKey"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -53,6 +54,8 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as SqlClient from "effect/sql/SqlClient"
 import type { Call as Call_ } from "./internal/callLog.ts"
 import * as Control from "./internal/control.ts"
 import * as DevelopmentKey from "./internal/developmentKey.ts"
@@ -64,6 +67,7 @@ import * as KeyExchange from "./internal/keyExchange.ts"
 import { defaults as defaultLimits_, type Limits as Limits_ } from "./internal/limits.ts"
 import * as Listener from "./internal/listener.ts"
 import * as Session from "./internal/session.ts"
+import * as Store from "./internal/store.ts"
 import * as World from "./internal/world.ts"
 import { TestServerError } from "./TestServerError.ts"
 
@@ -105,7 +109,7 @@ export interface Options {
    * Further data centres, each at a port of its own: accounts can live there, and logins are passed from one to the
    * other, as in production. None unless given.
    */
-  readonly otherDcs?: ReadonlyArray<number> | undefined
+  readonly otherDcs?: ReadonlyArray<number | { readonly id: number; readonly port: number }> | undefined
   /** Whether it is one of the test data centres: clients then add 10000 to its number. */
   readonly testMode?: boolean | undefined
   /** The RSA private key, as PEM; a published one unless given. */
@@ -394,6 +398,8 @@ export class TestServer extends Context.Service<TestServer, {
 
   /** Makes an account. Accounts are made here only: clients cannot sign up. */
   readonly createAccount: (options: AccountOptions) => Effect.Effect<Account, TestServerError>
+  /** The account with a phone number. */
+  readonly account: (phone: string) => Effect.Effect<Account, TestServerError>
   /** The code by which a phone number logs in. It stays the same; numbers without an account have one too. */
   readonly loginCode: (phone: string) => Effect.Effect<string, TestServerError>
   /** Turns two-step verification of an account on, changes the password, or turns it off. */
@@ -406,6 +412,8 @@ export class TestServer extends Context.Service<TestServer, {
   readonly deleteAccount: (phone: string) => Effect.Effect<void, TestServerError>
   /** Ends all logins of an account: its calls fail with `AUTH_KEY_UNREGISTERED`, its secret chats are closed. */
   readonly logOut: (phone: string) => Effect.Effect<void, TestServerError>
+  /** Writes down what has changed, now; a server without a database has nothing to write to. */
+  readonly save: Effect.Effect<void, TestServerError>
   /** Sends an ordinary message, as if a client of `from` had sent it. Both are phone numbers. */
   readonly sendMessage: (from: string, to: string, text: string) => Effect.Effect<void, TestServerError>
   /** The ordinary messages of an account, oldest first. */
@@ -440,6 +448,7 @@ export class TestServer extends Context.Service<TestServer, {
 export const rpcError: (code: number, type: string) => RpcFailure = Control.failure
 
 const SWEEP = "30 seconds"
+const SAVE = "1 second"
 
 /**
  * Starts a server, which runs until the scope closes.
@@ -453,7 +462,42 @@ const SWEEP = "30 seconds"
 export const make: (
   options?: Options
 ) => Effect.Effect<TestServer["Service"], TestServerError, Scope.Scope> = Effect.fn("TestServer.make")(
-  function*(options = {}) {
+  (options) => start(options ?? {}, undefined)
+)
+
+/**
+ * Starts a server that keeps its state in a database: it goes on where the last one stopped, and clients notice no
+ * more than that their connections broke.
+ *
+ * Kept are accounts, keys, logins, sessions, secret chats, updates that wait, messages and files; not kept are faults,
+ * the log of calls, and what answers methods. It is written once a second if something has changed, and when the scope
+ * closes; what happened after the last time is lost if the process is killed. Give the same `port` and `privateKey`
+ * again.
+ *
+ * The database has to be one of SQLite, and one server may use it at a time. Fails with {@link TestServerError} if
+ * what is in it cannot be read.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
+export const makeSql: (
+  options?: Options
+) => Effect.Effect<TestServer["Service"], TestServerError, Scope.Scope | SqlClient.SqlClient> = Effect.fn(
+  "TestServer.makeSql"
+)(
+  function*(options) {
+    return yield* start(options ?? {}, yield* SqlClient.SqlClient)
+  }
+)
+
+const storeFailed = (error: unknown): TestServerError =>
+  new TestServerError({
+    reason: "Store",
+    detail: `its database cannot be used (${error instanceof Error ? error.message : String(error)})`
+  })
+
+const start = Effect.fnUntraced(
+  function*(options: Options, sql: SqlClient.SqlClient | undefined) {
     const crypto = options.crypto ?? Context.get(yield* Layer.build(NodeCrypto.layer), Crypto)
     const pem = options.privateKey ?? DevelopmentKey.pem
     const key = yield* privateKey(crypto, pem)
@@ -474,6 +518,16 @@ export const make: (
       limits: { ...defaultLimits, ...options.limits },
       settings
     })
+    const store = sql === undefined ? undefined : yield* Store.open(sql, world).pipe(
+      Effect.catchCause((cause) => Effect.fail(storeFailed(Cause.squash(cause))))
+    )
+    const saving = yield* Semaphore.make(1)
+    const save = store === undefined
+      ? Effect.void
+      : Semaphore.withPermit(saving, Effect.mapError(Store.save(store, world), storeFailed))
+    const saveOrReport = Effect.catch(save, (error) => Effect.logError(error))
+    // the last thing that happens: connections are closed by then
+    yield* Effect.addFinalizer(() => saveOrReport)
     const runFork = yield* FiberSet.makeRuntime<never>()
     const { onCall } = options
     if (onCall !== undefined) {
@@ -509,6 +563,7 @@ export const make: (
         return () => fiber.interruptUnsafe()
       }
     })
+    Engine.adopt(engine)
     const listen = (dc: number, port: number) =>
       Listener.listen({
         engine,
@@ -523,8 +578,11 @@ export const make: (
         )
       )
     const main = yield* listen(dcId, options.port ?? 0)
-    const others = (options.otherDcs ?? []).filter((dc) => dc !== dcId)
-    const datacenters = [main, ...yield* Effect.forEach([...new Set(others)], (dc) => listen(dc, 0))]
+    const others = new Map(
+      (options.otherDcs ?? []).map((dc) => typeof dc === "number" ? [dc, 0] as const : [dc.id, dc.port] as const)
+    )
+    others.delete(dcId)
+    const datacenters = [main, ...yield* Effect.forEach(others, ([dc, port]) => listen(dc, port))]
     world.addresses = datacenters
     runFork(Effect.forever(Effect.andThen(
       Effect.sleep(SWEEP),
@@ -534,9 +592,11 @@ export const make: (
         Engine.settle(engine)
       })
     )))
+    if (store !== undefined) runFork(Effect.forever(Effect.andThen(Effect.sleep(SAVE), saveOrReport)))
     const publicKey: RsaPublicKey.RsaPublicKey = { n: key.n, e: key.e, fingerprint: key.fingerprint }
     return TestServer.of({
       ...Control.make(engine),
+      save,
       host: main.host,
       port: main.port,
       dcId,
@@ -574,3 +634,12 @@ const privateKey = (
  */
 export const layer = (options?: Options): Layer.Layer<TestServer, TestServerError> =>
   Layer.effect(TestServer, make(options))
+
+/**
+ * A server that keeps its state in a database: see {@link makeSql}.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerSql = (options?: Options): Layer.Layer<TestServer, TestServerError, SqlClient.SqlClient> =>
+  Layer.effect(TestServer, makeSql(options))

@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
  * - `PhoneTaken`, `UsernameTaken`, `TokenTaken`, `IdTaken`: another account has it
  * - `UnknownAccount`: no account has this phone number
  * - `UnknownDc`: the server has no data centre of this number
+ * - `Store`: what the server keeps cannot be read or written
  *
  * @since 1.0.0
  * @category models
@@ -28,7 +29,8 @@ export const Reason = Schema.Literals([
   "TokenTaken",
   "IdTaken",
   "UnknownAccount",
-  "UnknownDc"
+  "UnknownDc",
+  "Store"
 ])
 
 /**

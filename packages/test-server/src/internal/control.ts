@@ -89,6 +89,7 @@ const createAccount = (
   if (username !== undefined) world.byUsername.set(username, account)
   if (options.botToken !== undefined) world.byToken.set(options.botToken, account)
   if (options.code !== undefined) world.codes.set(phone, options.code)
+  world.revision++
   return options.password === undefined
     ? Effect.succeed(describe(account))
     : Effect.as(setPassword(world, account, options.password, options.passwordHint), describe(account))
@@ -107,6 +108,7 @@ const setPassword = (
   if (password === undefined) {
     return Effect.sync(() => {
       account.password = undefined
+      world.revision++
     })
   }
   const salts = { salt1: world.crypto.randomBytes(SALT1), salt2: world.crypto.randomBytes(SALT2) }
@@ -116,6 +118,7 @@ const setPassword = (
   }).pipe(
     Effect.map((verifier) => {
       account.password = { ...salts, verifier, hint }
+      world.revision++
     }),
     Effect.orDie
   )
@@ -127,7 +130,7 @@ const sessionsOf = (account: Account): Array<Session.Session> =>
 /** Everything about one server that does not depend on its address. */
 export const make = (
   engine: Engine.Engine
-): Omit<Server, "host" | "port" | "dcId" | "datacenters" | "testMode" | "publicKeys" | "publicKeyPem"> => {
+): Omit<Server, "host" | "port" | "dcId" | "datacenters" | "testMode" | "publicKeys" | "publicKeyPem" | "save"> => {
   const { runtime, world } = engine
   const { faults, settings } = world
   const settled = <A>(run: () => A): Effect.Effect<A> =>
@@ -155,12 +158,16 @@ export const make = (
 
   return {
     createAccount: (options) => Effect.suspend(() => createAccount(world, options)),
+    account: (phone) => Effect.map(find(world, phone), describe),
     loginCode: (phone) =>
       Effect.suspend(() => {
         const normalized = World.normalizePhone(phone)
         return normalized === undefined
           ? fail("InvalidPhone", "a phone number has 5 to 15 digits")
-          : Effect.succeed(World.codeOf(world, normalized))
+          : Effect.sync(() => {
+            world.revision++
+            return World.codeOf(world, normalized)
+          })
       }),
     setPassword: (phone, password, hint) =>
       Effect.flatMap(find(world, phone), (account) => setPassword(world, account, password, hint)),

@@ -238,6 +238,13 @@ const dropOldest = (engine: Engine, key: AuthKey): boolean => {
   return true
 }
 
+/** Makes the sessions of a world that was set up again known: none of them is connected. */
+export const adopt = (engine: Engine): void => {
+  for (const key of engine.world.keys.values()) {
+    for (const session of key.sessions.values()) engine.attachments.set(session, { key, link: undefined })
+  }
+}
+
 /** A connection is gone. Its sessions stay for a while. */
 export const detach = (engine: Engine, link: Link): void => {
   engine.links.delete(link)
@@ -270,6 +277,7 @@ export const sweep = (engine: Engine): void => {
 /** Writes everything that sessions have to say, and lets go of those that ended. */
 export const settle = (engine: Engine): void => {
   const { dirty, ended } = engine.world
+  engine.world.revision++
   while (dirty.size > 0 || ended.size > 0) {
     for (const session of ended) {
       ended.delete(session)

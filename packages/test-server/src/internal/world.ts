@@ -98,7 +98,9 @@ export interface World {
   readonly limits: Limits
   readonly settings: Settings
   /** The secret from which access hashes are derived. */
-  readonly secret: Uint8Array
+  secret: Uint8Array
+  /** Changes with everything that may have to be saved. */
+  revision: number
   readonly accounts: Map<bigint, Account>
   readonly byPhone: Map<string, Account>
   readonly byUsername: Map<string, Account>
@@ -135,6 +137,7 @@ export const make = (options: {
   ...options,
   addresses: [],
   secret: options.crypto.randomBytes(32),
+  revision: 0,
   accounts: new Map(),
   byPhone: new Map(),
   byUsername: new Map(),
