@@ -16,7 +16,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const size = Math.round(Number(process.argv[2] ?? 1024) * 1024 * 1024)
-const script = fileURLToPath(new URL("peer.ts", import.meta.url))
+const script = fileURLToPath(new URL("peer.mjs", import.meta.url))
 
 const start = (role: string, env: Record<string, string>) => {
   const execArgv = [...process.execArgv, "--import", fileURLToPath(new URL("built.mjs", import.meta.url))]
@@ -96,8 +96,8 @@ if (hash(source) !== hash(target)) {
   print("What was received is not what was sent")
   process.exitCode = 1
 }
-const limit = 150 * 1024 * 1024
+const limit = 150e6
 if (Math.max(sent.maxRss, received.maxRss) > limit) {
-  print(`More than ${mib(limit)} MiB of memory`)
+  print(`More than ${limit / 1e6} MB of memory`)
   process.exitCode = 1
 }

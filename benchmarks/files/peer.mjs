@@ -1,4 +1,6 @@
-/** The processes of `large.ts`. */
+/**
+ * The processes of `large.ts`. Plain JavaScript: where Node strips types it keeps the compiler in memory, some 16 MiB.
+ */
 import * as Api from "@effect-mtproto/core/Api"
 import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
 import { saveEncryptedFile } from "@effect-mtproto/secret-chats/downloadEncryptedFile"
@@ -18,12 +20,11 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Fs from "node:fs"
 
-const phones = { sender: "+15550001", receiver: "+15550002" } as const
-type Role = keyof typeof phones
-const role = process.argv[2] as Role | "server"
+const phones = { sender: "+15550001", receiver: "+15550002" }
+const role = process.argv[2]
 const size = Number(process.env["SIZE"] ?? 0)
 
-const tell = (value: unknown) => Effect.sync(() => void process.send!(value))
+const tell = (value) => Effect.sync(() => void process.send(value))
 
 // ----- the server
 
@@ -31,7 +32,7 @@ const serve = Effect.gen(function*() {
   const TestServer = yield* Effect.promise(() => import("@effect-mtproto/test-server/TestServer"))
   // Parts and the file made of them.
   const server = yield* TestServer.make({ limits: { fileBytes: 3 * size + 2 ** 30, calls: 10, callBytes: 2 ** 20 } })
-  const codes: Record<string, string> = {}
+  const codes = {}
   for (const [name, phone] of Object.entries(phones)) {
     yield* server.createAccount({ phone, firstName: name })
     codes[phone] = yield* server.loginCode(phone)
@@ -43,15 +44,7 @@ const serve = Effect.gen(function*() {
 
 // ----- the people
 
-interface Address {
-  readonly dcId: number
-  readonly host: string
-  readonly port: number
-  readonly publicKeyPem: string
-  readonly codes: Record<string, string>
-}
-
-const layer = ({ dcId, host, port, publicKeyPem }: Address) =>
+const layer = ({ dcId, host, port, publicKeyPem }) =>
   SecretChats.layer({ accept: "allow" }).pipe(
     Layer.provideMerge(layerMemory),
     Layer.provideMerge(MtprotoTransport.layer({
@@ -64,17 +57,17 @@ const layer = ({ dcId, host, port, publicKeyPem }: Address) =>
     Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeFileSystem.layer, NodePath.layer))
   )
 
-const logIn = (phone: string, { codes }: Address) =>
-  Login.phone({ phone: Redacted.make(phone), code: () => Effect.succeed(Redacted.make(codes[phone]!)) })
+const logIn = (phone, { codes }) =>
+  Login.phone({ phone: Redacted.make(phone), code: () => Effect.succeed(Redacted.make(codes[phone])) })
 
 /** The highest resident set of this process, in bytes: what was there before the program was loaded does not count. */
-const peak = (): number => {
+const peak = () => {
   const status = Fs.existsSync("/proc/self/status") ? Fs.readFileSync("/proc/self/status", "utf8") : ""
   const found = /VmHWM:\s+(\d+)/.exec(status)
   return found === null ? process.resourceUsage().maxRSS * 1024 : Number(found[1]) * 1024
 }
 
-const measured = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+const measured = (effect) =>
   Effect.gen(function*() {
     const baseRss = process.memoryUsage.rss()
     const before = process.cpuUsage()
@@ -85,30 +78,30 @@ const measured = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     yield* tell({ seconds, cpuSeconds: (system + user) / 1e6, maxRss: peak(), baseRss })
   })
 
-const sender = (address: Address) =>
+const sender = (address) =>
   Effect.gen(function*() {
     yield* logIn(phones.sender, address)
     const chats = yield* SecretChats.SecretChats
     const transport = yield* Transport
     const found = yield* transport.invoke(Api.contacts.resolvePhone({ phone: phones.receiver.slice(1) }))
-    const { chatId } = yield* chats.request(found.users.find((user) => user._tag === "user")!)
+    const { chatId } = yield* chats.request(found.users.find((user) => user._tag === "user"))
     yield* chats.awaitReady(chatId)
     yield* measured(
       Effect.flatMap(
-        FileSource.fromPath(process.env["SOURCE"]!),
+        FileSource.fromPath(process.env["SOURCE"]),
         (source) => sendEncryptedFile(chatId, Media.document(), source)
       )
     )
     return yield* Effect.never
   })
 
-const receiver = (address: Address) =>
+const receiver = (address) =>
   Effect.gen(function*() {
     yield* logIn(phones.receiver, address)
     const chats = yield* SecretChats.SecretChats
     yield* tell({})
     return yield* chats.runEvents(({ event }) =>
-      event._tag === "NewMessage" ? measured(saveEncryptedFile(event, process.env["TARGET"]!)) : Effect.void
+      event._tag === "NewMessage" ? measured(saveEncryptedFile(event, process.env["TARGET"])) : Effect.void
     )
   })
 
@@ -116,8 +109,7 @@ process.on("SIGTERM", () => process.exit(0))
 process.on("disconnect", () => process.exit(0))
 if (role === "server") await Effect.runPromise(Effect.scoped(serve))
 else {
-  const address = JSON.parse(process.env["ADDRESS"]!) as Address
-  const run = <A, E>(program: Effect.Effect<A, E, Layer.Success<ReturnType<typeof layer>>>) =>
-    Effect.runPromise(Effect.provide(program, layer(address)))
-  await (role === "sender" ? run(sender(address)) : run(receiver(address)))
+  const address = JSON.parse(process.env["ADDRESS"])
+  const program = role === "sender" ? sender(address) : receiver(address)
+  await Effect.runPromise(Effect.provide(program, layer(address)))
 }
