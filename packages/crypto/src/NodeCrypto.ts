@@ -9,7 +9,7 @@
  * which the event loop turns, and from then on on a worker thread, which ends with
  * the layer. Where Node forbids threads, it stays on the calling one. Primality
  * tests and PBKDF2 run on Node's thread pool. Long data is decrypted in slices as
- * well.
+ * well, or on the thread where {@link layerWith} is told so.
  *
  * **Gotchas**
  *
@@ -111,40 +111,65 @@ const makeModPow = (worker: NodeWorker.NodeWorker): Crypto["Service"]["modPow"] 
   })
 
 /**
+ * Options of the layer.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * Decrypts long data on the worker thread, beside whatever the program does, instead of in slices between which the
+   * event loop turns. A thread takes some 15 MB of memory. Default: false.
+   */
+  readonly decryptOnThread?: boolean | undefined
+}
+
+/**
+ * The `Crypto` service on `node:crypto`, with options.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerWith = ({ decryptOnThread = false }: Options): Layer.Layer<Crypto> =>
+  Layer.effect(
+    Crypto,
+    Effect.gen(function*() {
+      const kernel = Kernel.make()
+      const worker = yield* Effect.acquireRelease(
+        Effect.sync(() => NodeWorker.make(decryptOnThread ? kernel : undefined)),
+        ({ close }) => Effect.promise(close)
+      )
+      const primitives = {
+        sha1: digest("sha1"),
+        sha256: digest("sha256"),
+        aesIgeEncrypt: NodeIge.make(kernel),
+        aesIgeDecrypt: kernel?.igeDecrypt ?? Aes.igeDecrypt
+      }
+      return Crypto.of({
+        ...primitives,
+        ...Heavy.messages(primitives, kernel, NodeIge.messageEngine),
+        md5: digest("md5"),
+        aesCtr,
+        aesIgeDecryptLarge: Heavy.makeDecryptLarge(
+          primitives.aesIgeDecrypt,
+          decryptOnThread
+            ? worker.decrypt
+            : (data, key, iv) => IgeSlices.decrypt(primitives.aesIgeDecrypt, data, key, iv)
+        ),
+        randomBytes: Random.makePooled(randomFillSync),
+        constantTimeEqual,
+        modPow: makeModPow(worker),
+        isSafePrime: SafePrime.make(areBothPrime),
+        pbkdf2Sha512,
+        factorize: Heavy.makeFactorize(kernel)
+      })
+    })
+  )
+
+/**
  * The `Crypto` service on `node:crypto`.
  *
  * @since 1.0.0
  * @category layers
  */
-export const layer: Layer.Layer<Crypto> = Layer.effect(
-  Crypto,
-  Effect.gen(function*() {
-    const kernel = Kernel.make()
-    const worker = yield* Effect.acquireRelease(
-      Effect.sync(() => NodeWorker.make()),
-      ({ close }) => Effect.promise(close)
-    )
-    const primitives = {
-      sha1: digest("sha1"),
-      sha256: digest("sha256"),
-      aesIgeEncrypt: NodeIge.make(kernel),
-      aesIgeDecrypt: kernel?.igeDecrypt ?? Aes.igeDecrypt
-    }
-    return Crypto.of({
-      ...primitives,
-      ...Heavy.messages(primitives, kernel, NodeIge.messageEngine),
-      md5: digest("md5"),
-      aesCtr,
-      aesIgeDecryptLarge: Heavy.makeDecryptLarge(
-        primitives.aesIgeDecrypt,
-        (data, key, iv) => IgeSlices.decrypt(primitives.aesIgeDecrypt, data, key, iv)
-      ),
-      randomBytes: Random.makePooled(randomFillSync),
-      constantTimeEqual,
-      modPow: makeModPow(worker),
-      isSafePrime: SafePrime.make(areBothPrime),
-      pbkdf2Sha512,
-      factorize: Heavy.makeFactorize(kernel)
-    })
-  })
-)
+export const layer: Layer.Layer<Crypto> = layerWith({})

@@ -150,7 +150,7 @@ export * as MessageKey from "./MessageKey.ts"
  * which the event loop turns, and from then on on a worker thread, which ends with
  * the layer. Where Node forbids threads, it stays on the calling one. Primality
  * tests and PBKDF2 run on Node's thread pool. Long data is decrypted in slices as
- * well.
+ * well, or on the thread where {@link layerWith} is told so.
  *
  * **Gotchas**
  *

@@ -29,6 +29,30 @@ describe("NodeCrypto", () => {
     }
   })
 
+  it.live("long data is decrypted in slices, or on the thread, while the event loop turns", () =>
+    Effect.gen(function*() {
+      const key = sequence(32)
+      const iv = sequence(32, 100)
+      const data = sequence(16 * 65536)
+      for (const decryptOnThread of [false, true]) {
+        yield* Effect.gen(function*() {
+          const crypto = yield* Crypto.Crypto
+          const encrypted = crypto.aesIgeEncrypt(data, key, iv)
+          let turns = 0
+          let running = true
+          const turn = () => {
+            turns++
+            if (running) setImmediate(turn)
+          }
+          setImmediate(turn)
+          const decrypted = yield* crypto.aesIgeDecryptLarge(encrypted, key, iv)
+          running = false
+          assert.isTrue(crypto.constantTimeEqual(decrypted, data))
+          assert.isAtLeast(turns, 15)
+        }).pipe(Effect.provide(NodeCrypto.layerWith({ decryptOnThread }), { local: true }))
+      }
+    }))
+
   it.live("the first exponentiations, which are done without a thread, let the event loop turn as well", () =>
     Effect.gen(function*() {
       const crypto = yield* Crypto.Crypto

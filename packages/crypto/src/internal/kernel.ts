@@ -110,6 +110,15 @@ export const make = (): Kernel | undefined => {
   return undefined
 }
 
+/** What a worker thread needs to run a kernel of its own. */
+export const forWorker = (variant: Kernel["variant"]) => ({
+  binary: variant === "relaxed" ? relaxed : plain,
+  DATA,
+  IV,
+  KEY,
+  CHUNK
+})
+
 /** One of the two variants, for tests. */
 export const makeVariant = (
   variant: "relaxed" | "plain",

@@ -1,16 +1,20 @@
 /**
- * The worker thread of `NodeCrypto`: modular exponentiation, which would hold up the event loop for milliseconds.
+ * The worker thread of `NodeCrypto`: modular exponentiation, which would hold up the event loop for milliseconds, and
+ * decryption of long data where that is wanted.
  *
  * A thread takes as much memory as half a program, so the first few are done without one, in slices: a program that
  * agrees on some keys never starts it.
  */
 import { Worker } from "node:worker_threads"
+import * as Aes from "./aes.ts"
+import * as IgeSlices from "./igeSlices.ts"
+import * as Kernel from "./kernel.ts"
 import * as NodeModPow from "./nodeModPow.ts"
 
 // Plain JavaScript in a string, so that no bundler has a file to lose.
 const SOURCE = `
 "use strict"
-const { parentPort } = require("node:worker_threads")
+const { parentPort, workerData } = require("node:worker_threads")
 const { createPrivateKey, createPublicKey } = require("node:crypto")
 
 const publicValue = (der) => {
@@ -19,9 +23,32 @@ const publicValue = (der) => {
   return new Uint8Array(createPublicKey(key).export({ format: "der", type: "spki" }))
 }
 
-parentPort.on("message", ({ id, der }) => {
+let kernel
+const decrypt = (data, key, iv) => {
+  const { DATA, IV, KEY, CHUNK, binary } = workerData
+  if (kernel === undefined) {
+    kernel = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(binary, "base64"))).exports
+    kernel.init()
+  }
+  const memory = new Uint8Array(kernel.memory.buffer)
+  memory.set(key, KEY)
+  memory.set(iv, IV)
+  key.fill(0)
+  kernel.expandDecryption()
+  for (let start = 0; start < data.length; start += CHUNK) {
+    const part = data.subarray(start, start + CHUNK)
+    memory.set(part, DATA)
+    kernel.igeDecrypt(DATA, part.length)
+    part.set(memory.subarray(DATA, DATA + part.length))
+  }
+  kernel.wipeKeys()
+  kernel.wipeData(CHUNK)
+  return data
+}
+
+parentPort.on("message", ({ id, der, data, key, iv }) => {
   try {
-    const result = publicValue(der)
+    const result = der === undefined ? decrypt(data, key, iv) : publicValue(der)
     parentPort.postMessage({ id, result }, [result.buffer])
   } catch {
     parentPort.postMessage({ id })
@@ -45,6 +72,8 @@ interface Answer {
 
 export interface NodeWorker {
   readonly modPow: (base: Uint8Array, exponent: Uint8Array, modulus: Uint8Array) => Promise<Uint8Array>
+  /** The arguments are copied. */
+  readonly decrypt: (data: Uint8Array, key: Uint8Array, iv: Uint8Array) => Promise<Uint8Array>
   readonly close: () => Promise<void>
 }
 
@@ -52,7 +81,7 @@ export interface NodeWorker {
  * A thread that is started when it is needed, keeps the process alive only while
  * it has one, and ends with `close`.
  */
-export const make = (): NodeWorker => {
+export const make = (kernel: Kernel.Kernel | undefined): NodeWorker => {
   const pending = new Map<number, Pending>()
   let worker: Worker | undefined
   let closed = false
@@ -66,7 +95,13 @@ export const make = (): NodeWorker => {
   }
 
   const start = (): Worker => {
-    const started = new Worker(SOURCE, { eval: true, execArgv: [], env: {}, name: "effect-mtproto-crypto" })
+    const started = new Worker(SOURCE, {
+      eval: true,
+      execArgv: [],
+      env: {},
+      name: "effect-mtproto-crypto",
+      workerData: kernel === undefined ? undefined : Kernel.forWorker(kernel.variant)
+    })
     started.on("message", ({ id, result }: Answer) => {
       const task = pending.get(id)
       if (task === undefined) return
@@ -97,14 +132,14 @@ export const make = (): NodeWorker => {
     }
   }
 
-  const run = (der: Uint8Array): Promise<Uint8Array> =>
+  const run = (task: Readonly<Record<string, Uint8Array>>): Promise<Uint8Array> =>
     new Promise((resolve, reject) => {
       if (closed) return reject(new Error("the layer was closed"))
       const id = next++
       const running = worker ??= start()
       pending.set(id, { resolve, reject })
       running.ref()
-      running.postMessage({ id, der }, [der.buffer as ArrayBuffer])
+      running.postMessage({ id, ...task }, Object.values(task).map((bytes) => bytes.buffer as ArrayBuffer))
     })
 
   return {
@@ -116,8 +151,12 @@ export const make = (): NodeWorker => {
         return NodeModPow.modPowSliced(base, exponent, modulus)
       }
       if (!available()) return NodeModPow.modPowSliced(base, exponent, modulus)
-      return NodeModPow.decodeValue(await run(NodeModPow.encodeKey(base, exponent, modulus)), length)
+      return NodeModPow.decodeValue(await run({ der: NodeModPow.encodeKey(base, exponent, modulus) }), length)
     },
+    decrypt: (data, key, iv) =>
+      kernel !== undefined && available()
+        ? run({ data: new Uint8Array(data), key: new Uint8Array(key), iv: new Uint8Array(iv) })
+        : IgeSlices.decrypt(kernel?.igeDecrypt ?? Aes.igeDecrypt, data, key, iv),
     close: async () => {
       closed = true
       const ended = worker
