@@ -92,6 +92,13 @@ export class TlWriter {
     const { buffer, position, start } = this
     this.depth = 0
     if (buffer.length <= SLAB) {
+      if (position - start > SLAB / 2) {
+        // Nearly all of its buffer, whose memory its last reader may give back: nothing else is written there.
+        this.buffer = NOTHING
+        this.view = NO_VIEW
+        this.start = this.position = this.limit = 0
+        return buffer.subarray(start, position)
+      }
       this.start = position
       this.limit = Math.min(buffer.length, position + this.maxSize)
       return new Uint8Array(buffer.buffer, start, position - start)

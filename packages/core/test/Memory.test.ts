@@ -1,4 +1,5 @@
 import * as Memory from "@effect-mtproto/core/Memory"
+import { TlWriter } from "@effect-mtproto/core/TlWriter"
 import { assert, describe, it } from "@effect/vitest"
 
 const SIZE = 65_536
@@ -50,5 +51,16 @@ describe("Memory", () => {
     const shared = new Uint8Array(new SharedArrayBuffer(SIZE))
     Memory.release(shared)
     assert.strictEqual(shared.length, SIZE)
+  })
+
+  it("of a result of any size can be given back while its writer goes on", () => {
+    const writer = new TlWriter()
+    for (const size of [10, 16_384, 32_700, 32_768, 40_000, 64_500, 65_536, 131_072, 10]) {
+      writer.bytes(new Uint8Array(size).fill(7))
+      const result = writer.take()
+      assert.isAtLeast(result.length, size)
+      assert.isTrue(result.includes(7))
+      if (size >= 16_384) Memory.release(result, 2048)
+    }
   })
 })
