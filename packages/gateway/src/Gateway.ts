@@ -34,7 +34,7 @@ import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServer from "effect/http/HttpServer"
 import type { ServeError } from "effect/http/HttpServerError"
-import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
@@ -441,6 +441,14 @@ export const layer = (
   )
 }
 
+/** A span of its own: that of the HTTP server would hold the URL, and with it the token. */
+const traced = (gateway: Gateway["Service"], request: HttpServerRequest.HttpServerRequest) =>
+  Effect.withSpan(gateway.handle(request), "Gateway.request", { kind: "server" })
+
+const isUnrouted = (error: unknown): boolean =>
+  typeof error === "object" && error !== null &&
+  (error as { readonly reason?: { readonly _tag?: unknown } }).reason?._tag === "RouteNotFound"
+
 /**
  * Routes of the gateway, for a server of one's own.
  *
@@ -451,9 +459,19 @@ export const layerRoutes: Layer.Layer<never, never, Gateway | HttpRouter.HttpRou
   Effect.map(Gateway, (gateway) =>
     Layer.mergeAll(
       System.layer(gateway.ready),
-      HttpRouter.add("*", "/*", (request) =>
-        // a span of its own: that of the HTTP server would hold the URL, and with it the token
-        Effect.withSpan(gateway.handle(request), "Gateway.request", { kind: "server" }))
+      HttpRouter.add("*", "/*", (request) => traced(gateway, request)),
+      // what the router cannot even read as a path is told so like everything else
+      HttpRouter.use((router) =>
+        router.addGlobalMiddleware((effect) =>
+          Effect.matchCauseEffect(effect, {
+            onSuccess: Effect.succeed,
+            onFailure: (cause) =>
+              cause.reasons.some((reason) => Cause.isFailReason(reason) && isUnrouted(reason.error))
+                ? Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => traced(gateway, request))
+                : Effect.failCause(cause)
+          })
+        )
+      )
     ))
 )
 

@@ -119,4 +119,4 @@ export class GatewayConfigError extends Schema.TaggedError<GatewayConfigError>()
  * @category guards
  * @since 1.0.0
  */
-export const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || /^127\./.test(host)
+export const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.")

@@ -3,9 +3,11 @@
  */
 import * as ByteSize from "effect/ByteSize"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Multipart from "effect/http/Multipart"
+import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Failure from "../Failure.ts"
@@ -53,8 +55,14 @@ const readText = (
   limits: Limits
 ): Effect.Effect<string, Failure.Failure> => {
   if (Number(request.headers["content-length"] ?? 0) > limits.body) return Effect.fail(tooLarge)
-  return request.arrayBuffer.pipe(
-    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.fromInputUnsafe(limits.body)),
+  const reading = Effect.provideService(
+    request.arrayBuffer,
+    HttpIncomingMessage.MaxBodySize,
+    ByteSize.fromInputUnsafe(limits.body)
+  )
+  // Who gives up does not interrupt the reading: that would close the connection, and with it the way of the answer. The
+  // server puts an end to it when the answer has been sent.
+  return Effect.flatMap(Effect.forkDetach(reading, { startImmediately: true }), Fiber.join).pipe(
     Effect.mapError(toFailure),
     Effect.timeoutOrElse({ duration: limits.bodyTime, orElse: () => Effect.fail(tooSlow) }),
     Effect.flatMap((bytes) => {
@@ -105,49 +113,53 @@ const readMultipart = <A, E, R>(
   limits: Limits,
   next: (params: Params.Params, file: File | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Failure.Failure, R> => {
-  const pairs: Array<readonly [string, string]> = []
-  let size = 0
-  let answer: { readonly value: A } | undefined
-  const parts = Stream.mapError(request.multipartStream, toFailure)
-  return Stream.runForEach(
-    Stream.timeoutOrElse(parts, { duration: limits.fileIdle, orElse: () => Stream.fail(tooSlow) }),
-    (part): Effect.Effect<void, E | Failure.Failure, R> => {
-      if (Multipart.isField(part)) {
-        if (answer !== undefined) {
-          return Effect.fail(Failure.badRequest("The file has to be the last part of the form", "BODY_INVALID"))
-        }
-        size += part.key.length + part.value.length
-        if (size > limits.body) return Effect.fail(tooLarge)
-        pairs.push([part.key, part.value])
-        return Effect.void
-      }
-      if (!Multipart.isFile(part)) return Effect.void
-      if (answer !== undefined) {
-        return Effect.fail(Failure.badRequest("Only one file can be sent at a time", "BODY_INVALID"))
-      }
-      const content = part.content.pipe(
-        Stream.mapError(toFailure),
-        Stream.timeoutOrElse({ duration: limits.fileIdle, orElse: () => Stream.fail(tooSlow) })
-      )
-      return Effect.flatMap(
-        Effect.fromResult(Params.fromPairs(pairs)),
-        (params) =>
-          Effect.map(next(params, { name: part.name, contentType: part.contentType, content }), (value) => {
-            answer = { value }
-          })
-      )
-    }
-  ).pipe(
-    Effect.provideContext(Multipart.limitsServices({
-      maxParts: MAX_PARTS,
-      maxFieldSize: limits.body,
-      maxFileSize: limits.file,
-      maxTotalSize: limits.file + limits.body
-    })),
-    Effect.flatMap(() =>
-      answer !== undefined
-        ? Effect.succeed(answer.value)
-        : Effect.flatMap(Effect.fromResult(Params.fromPairs(pairs)), (params) => next(params, undefined))
+  const services = Multipart.limitsServices({
+    maxParts: MAX_PARTS,
+    maxFieldSize: limits.body,
+    maxFileSize: limits.file,
+    maxTotalSize: limits.file + limits.body
+  })
+  return Effect.scoped(Effect.gen(function*() {
+    const parts = yield* Effect.provideContext(
+      Stream.toPull(Stream.pipeThroughChannel(request.stream, Multipart.makeChannel(request.headers))),
+      services
     )
-  ) as Effect.Effect<A, E | Failure.Failure, R>
+    /** The next parts; none at the end of the form. */
+    const more = parts.pipe(
+      Effect.provideContext(services),
+      Effect.timeoutOrElse({ duration: limits.fileIdle, orElse: () => Effect.fail(tooSlow) }),
+      Pull.catchDone(() => Effect.succeed<ReadonlyArray<Multipart.Part>>([])),
+      Effect.mapError(toFailure)
+    )
+    const pairs: Array<readonly [string, string]> = []
+    let size = 0
+    while (true) {
+      const batch = yield* more
+      if (batch.length === 0) break
+      for (const [i, part] of batch.entries()) {
+        if (Multipart.isField(part)) {
+          size += part.key.length + part.value.length
+          if (size > limits.body) return yield* tooLarge
+          pairs.push([part.key, part.value])
+        } else if (Multipart.isFile(part)) {
+          if (i < batch.length - 1) return yield* notLast
+          const params = yield* Effect.fromResult(Params.fromPairs(pairs))
+          const content = part.content.pipe(
+            Stream.mapError(toFailure),
+            Stream.timeoutOrElse({ duration: limits.fileIdle, orElse: () => Stream.fail(tooSlow) }),
+            // A form that breaks off, or is too large, ends its file as if it were whole: only what follows tells.
+            Stream.concat(
+              Stream.fromEffectDrain(
+                Effect.flatMap(more, (rest) => rest.length === 0 ? Effect.void : Effect.fail(notLast))
+              )
+            )
+          )
+          return yield* next(params, { name: part.name, contentType: part.contentType, content })
+        }
+      }
+    }
+    return yield* next(yield* Effect.fromResult(Params.fromPairs(pairs)), undefined)
+  }))
 }
+
+const notLast = Failure.badRequest("The file has to be the last part of the form, and the only one", "BODY_INVALID")
