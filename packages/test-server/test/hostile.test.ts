@@ -324,6 +324,61 @@ describe("a hostile client with a key", () => {
     { limits: { unreadBytes: 500_000 } }
   )
 
+  withServer(
+    "messages and files without end: the oldest messages go, and files have to wait",
+    ({ crypto, server }) =>
+      Effect.gen(function*() {
+        const { client } = yield* TestClient.user(crypto, server, PHONE)
+        yield* server.createAccount({ phone: "15550002", firstName: "Bob" })
+        const { users: [user] } = yield* client.call(Api.contacts.resolvePhone({ phone: "15550002" }))
+        if (user?._tag !== "user") throw new Error("nobody")
+        const peer = { _tag: "inputPeerUser", userId: user.id, accessHash: user.accessHash! } as const
+        const outcomes = new Set<string>()
+        for (let i = 1; i <= 200; i++) {
+          yield* client.call(Api.messages.sendMessage({ peer, message: "x".repeat(4096), randomId: BigInt(i) }))
+          const sent = Effect.andThen(
+            client.call(Api.upload.saveFilePart({ fileId: BigInt(i), filePart: 0, bytes: new Uint8Array(10) })),
+            client.call(Api.messages.sendMedia({
+              peer,
+              message: "",
+              randomId: BigInt(1000 + i),
+              media: {
+                _tag: "inputMediaUploadedDocument",
+                file: { _tag: "inputFile", id: BigInt(i), parts: 1, name: "", md5Checksum: "" },
+                mimeType: "",
+                attributes: [{ _tag: "documentAttributeFilename", fileName: "x".repeat(10_000) }]
+              }
+            }))
+          )
+          outcomes.add(yield* Effect.match(sent, { onFailure: (error) => error.type, onSuccess: () => "ok" }))
+          client.inbox = []
+        }
+        assert.deepStrictEqual([...outcomes], ["ok", "FLOOD_WAIT_60"])
+        assert.strictEqual((yield* server.messages("15550002")).length, 20)
+        assert.isAtMost((yield* server.counters).fileBytes, 100_000)
+      }),
+    { limits: { mail: 20, fileBytes: 100_000 } }
+  )
+
+  withServer(
+    "passwords to check without end: every one is answered, and few are computed at a time",
+    ({ crypto, server }) =>
+      Effect.gen(function*() {
+        const { client } = yield* TestClient.user(crypto, server, PHONE)
+        yield* server.setPassword(PHONE, "secret")
+        const query = Api.encodeRequest(Api.account.getPassword() as Api.AnyRequest)
+        const messages = Array.from({ length: 100 }, () => client.number(query))
+        client.sendContainer(messages)
+        const outcomes = yield* Effect.forEach(
+          messages,
+          ({ msgId }) =>
+            Effect.match(client.answerTo(msgId), { onFailure: (error) => error.type, onSuccess: () => "ok" })
+        )
+        assert.strictEqual(outcomes.filter((outcome) => outcome === "ok").length, 16)
+        assert.strictEqual(outcomes.filter((outcome) => outcome === "FLOOD_WAIT_1").length, 84)
+      })
+  )
+
   withServer("an account sees nothing of another's", ({ crypto, server }) =>
     Effect.gen(function*() {
       const { client: alice } = yield* TestClient.user(crypto, server, PHONE)
@@ -338,6 +393,15 @@ describe("a hostile client with a key", () => {
       const { authorizations: own } = yield* eve.call(Api.account.getAuthorizations())
       assert.strictEqual(own.length, 1)
       yield* alice.call(Api.upload.saveFilePart({ fileId: 5n, filePart: 0, bytes: new Uint8Array(100) }))
+      // nor its messages, under whatever number
+      yield* alice.call(
+        Api.messages.sendMessage({ peer: { _tag: "inputPeerSelf" }, message: "a secret", randomId: 1n })
+      )
+      const ids = Array.from({ length: 100 }, (_, id) => ({ _tag: "inputMessageID", id }) as const)
+      const found = yield* eve.call(Api.messages.getMessages({ id: ids }))
+      assert.deepStrictEqual("messages" in found ? found.messages : undefined, [])
+      yield* eve.call(Api.messages.deleteMessages({ id: ids.map(({ id }) => id), revoke: true }))
+      assert.strictEqual((yield* server.messages(PHONE)).length, 1)
       // a session of one key says nothing to another key
       const thief = new TestClient.Client(crypto, eve.wire, eve.key, eve.salt, alice.sessionId)
       thief.send(encode.ping(1n))

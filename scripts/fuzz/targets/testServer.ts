@@ -242,6 +242,17 @@ const methods: ReadonlyArray<Uint8Array> = [
   })
 ].map((request) => Api.encodeRequest(request as Api.AnyRequest).slice())
 
+/** Requests as clients of older layers write them. */
+const olderMethods = [
+  // auth.signIn and messages.sendMessage of layer 144
+  "8115d5bc 083135353530303031000000 0468617368000000 0531323334350000",
+  "a4759d0d 01000000 c97ea07d 05000000 02686900 0900000000000000",
+  // messages.sendMessage of layer 198
+  "45973f98 00000000 c97ea07d 02686900 0900000000000000",
+  // auth.sendCode with codeSettings of layer 144
+  "4f2477a6 083135353530303031000000 01000000 01780000 c269648a 00000000"
+].map((text) => new Uint8Array(Buffer.from(text.replaceAll(" ", ""), "hex")))
+
 const bodies = (): ReadonlyArray<Uint8Array> => {
   const message = (body: Uint8Array, n: number): MtprotoApi.message => ({
     _tag: "message",
@@ -251,6 +262,8 @@ const bodies = (): ReadonlyArray<Uint8Array> => {
   })
   return [
     ...methods,
+    ...olderMethods,
+    ...methods.map((method, i) => initialize(method, [144, 193, 198][i % 3])),
     initialize(methods[0]!),
     initialize(methods[2]!, 1),
     Api.wrap(Api.invokeAfterMsg, { msgId: msgId(1) }, methods[0]!),

@@ -76,6 +76,7 @@ export const make = (options: {
     runtime: {
       ...options,
       waiting: new WeakMap(),
+      computing: new WeakMap(),
       disconnect: (session) => attachments.get(session)?.link?.destroy()
     }
   }

@@ -41,6 +41,8 @@ export interface Limits {
   readonly differenceBytes: number
   /** Queries of one session that wait for others or were told to be slow. */
   readonly waitingQueries: number
+  /** Queries of one session for which something is being computed. */
+  readonly computingQueries: number
   /** Calls that are remembered for assertions, and their bytes. */
   readonly calls: number
   readonly callBytes: number
@@ -67,6 +69,7 @@ export const defaults: Limits = {
   differenceMessages: 1000,
   differenceBytes: 512 * 1024,
   waitingQueries: 1024,
+  computingQueries: 16,
   calls: 10_000,
   callBytes: 32 * 1024 * 1024
 }

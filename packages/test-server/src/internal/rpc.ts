@@ -43,6 +43,8 @@ export interface Runtime {
   readonly disconnect: (session: Session.Session) => void
   /** The queries that wait, by session. */
   readonly waiting: WaitingRooms
+  /** How many queries compute, by session. */
+  readonly computing: WeakMap<Session.Session, number>
   /** Told of mistakes of the server itself, which clients see as an internal error. */
   readonly report: (error: unknown) => void
 }
@@ -283,7 +285,7 @@ const start = (
     }
     const made = outcome()
     if (!Effect.isEffect(made)) finish(runtime, key, session, msgId, subject, made)
-    else runtime.run(made, (computed) => finish(runtime, key, session, msgId, subject, computed))
+    else compute(runtime, session, made, (computed) => finish(runtime, key, session, msgId, subject, computed))
   }
   const delay = Faults.takeCall(faults, name, phone, "Delay")
   if (delay === undefined || !park(runtime, session, msgId, { millis: delay.millis, check: () => false, late: run })) {
@@ -294,6 +296,26 @@ const start = (
     Session.acknowledge(session, msgId)
     world.dirty.add(session)
   }
+}
+
+/** Runs what takes long; refuses if much is being computed for this session already. */
+const compute = (
+  runtime: Runtime,
+  session: Session.Session,
+  effect: Effect.Effect<Outcome>,
+  done: (outcome: Outcome) => void
+): void => {
+  const { computing } = runtime
+  const running = computing.get(session) ?? 0
+  if (running >= runtime.world.limits.computingQueries) {
+    done(failed(Failure.floodWait(1)))
+    return
+  }
+  computing.set(session, running + 1)
+  runtime.run(effect, (outcome) => {
+    computing.set(session, (computing.get(session) ?? 1) - 1)
+    done(outcome)
+  })
 }
 
 const finish = (

@@ -129,7 +129,10 @@ const fileOf = (call: UserCall, media: Api.InputMedia): StoredFile | Mail.MailDo
 
 const documentOf = (call: UserCall, media: Api.InputMedia): Mail.MailDocument | Failure.RpcFailure => {
   const { world } = call
-  if ("attributes" in media && weigh(media.attributes) > MAX_WEIGHT) return Failure.badRequest("MEDIA_INVALID")
+  const weight = "attributes" in media ? weigh(media.attributes) : 0
+  if (weight > MAX_WEIGHT) return Failure.badRequest("MEDIA_INVALID")
+  // what is said of a file takes room as well
+  if (world.files.bytes + weight > world.files.maxBytes) return Failure.floodWait(60)
   const found = fileOf(call, media)
   if (Failure.isFailure(found) || "file" in found) return found
   const uploaded = media._tag === "inputMediaUploadedDocument" ? media : undefined
@@ -141,6 +144,7 @@ const documentOf = (call: UserCall, media: Api.InputMedia): Mail.MailDocument | 
     attributes: uploaded?.attributes ?? []
   }
   world.documents.set(found.id, document)
+  world.files.bytes += weight
   return document
 }
 
