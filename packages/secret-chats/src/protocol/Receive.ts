@@ -161,6 +161,8 @@ const take = (
     message: content,
     ...(envelope.file === undefined ? {} : { file: envelope.file })
   })
+  // it has not been read, even if everything else of its second has
+  if (envelope.date <= d.state.readUntil) d.update({ readUntil: envelope.date - 1 })
   const timer = Timers.make("incoming", content, envelope.date)
   if (timer !== undefined) d.write({ _tag: "PutTimer", timer })
   return undefined

@@ -218,6 +218,20 @@ describe("found by the simulation", () => {
 })
 
 describe("found with TDLib at the other side", () => {
+  it("a message of the second up to which all was read can be read as well", () => {
+    const first = receive(ready("creator"), text(11n), { date: 100 })
+    const read = step(first.state, { _tag: "MarkRead", maxDate: 100 })
+    assert.deepStrictEqual(of(read, "ReadHistory").map(({ maxDate }) => maxDate), [100])
+    assert.deepStrictEqual(step(read.state, { _tag: "MarkRead", maxDate: 100 }).outputs, [])
+    // dates have whole seconds
+    const second = receive(read.state, { ...text(12n), ttl: 5 }, { date: 100 })
+    const again = step(second.state, { _tag: "MarkRead", maxDate: 100 })
+    assert.deepStrictEqual(of(again, "ReadHistory").map(({ maxDate }) => maxDate), [100])
+    assert.deepStrictEqual(of(again, "StartViewed").map(({ direction, maxDate }) => [direction, maxDate]), [
+      ["incoming", 100]
+    ])
+  })
+
   it.effect("whoever has heard of an event finds the chat as the event left it", () =>
     Effect.gen(function*() {
       const relay = new Relay()

@@ -289,13 +289,19 @@ const isSettled = (world: World): boolean => {
     alice.disk.pending.size === 0 && bob.disk.pending.size === 0
 }
 
+/** Whether somebody waits for what became of a text: no run of the program has taken the answer along. */
+const isWaiting = (world: World): boolean =>
+  world.devices.some(({ crashes, deeds }) =>
+    crashes === 0 && deeds.some(({ outcome, what }) => what === "text" && outcome === "open")
+  )
+
 /** Nothing goes wrong any more; both sides say something now and then until all is settled. */
 const quiet = (world: World): boolean => {
   world.heal()
   world.trace("quiet")
   for (let i = 0; i < 60; i++) {
     world.virtual.pass(i < 8 ? 20_000 : 400_000)
-    if (i > 1 && isSettled(world)) return true
+    if (i > 1 && isSettled(world) && !isWaiting(world)) return true
     for (const device of world.devices) {
       if (device.phase === "Requested") device.act("accept", "", (chats, chatId) => chats.accept(chatId))
       if (device.phase === "Ready") device.act("noop", "", (chats, chatId) => chats.noop(chatId))
