@@ -1,12 +1,12 @@
 /**
- * A Telegram server in one process and in memory, to test programs offline.
+ * A Telegram server in one process, to test programs offline.
  *
- * It speaks real MTProto over TCP on the loopback address: every framing and the
- * obfuscation, the whole key exchange, encrypted sessions with acknowledgements,
- * salts, containers and re-sending. Of the API (layer 227) it has what logging in
- * by phone and code, secret chats, their files and their updates need; any other
- * method is answered 400 `METHOD_INVALID`, or with what {@link TestServer.answer}
- * was told.
+ * It speaks real MTProto over TCP and WebSocket on the loopback address: every
+ * framing and the obfuscation, the whole key exchange, encrypted sessions with
+ * acknowledgements, salts, containers and re-sending. Of the API it has what
+ * logging in, messages between two accounts, secret chats, files and updates
+ * need, in the layer that a client announces; any other method is answered 400
+ * `METHOD_INVALID`, or with what {@link TestServer.answer} was told.
  *
  * ```ts
  * import * as TestServer from "@effect-mtproto/test-server/TestServer"
@@ -32,7 +32,8 @@
  *    force.
  * 4. What clients send is bounded ({@link Limits}) and cannot stop the server, nor
  *    show one account what belongs to another.
- * 5. Closing the scope breaks off every connection and forgets everything.
+ * 5. Closing the scope breaks off every connection and forgets everything, except
+ *    for a server with a database ({@link makeSql}): the next one goes on there.
  *
  * The numbers of messages, chats and accounts are not secret, and neither are the
  * login codes: nothing here protects anything.
