@@ -31,7 +31,7 @@
  * @since 1.0.0
  */
 import type { StoreError, TransportError } from "@effect-mtproto/secret-chats/SecretChatError"
-import { SecretChats } from "@effect-mtproto/secret-chats/SecretChats"
+import { type SecretChatEvent, SecretChats } from "@effect-mtproto/secret-chats/SecretChats"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
@@ -72,6 +72,10 @@ export const fromFile = (path: string): Effect.Effect<LuaScript, PlatformError, 
 export interface RunOptions extends Pick<Options, "print"> {
   /** Is told of an error in the function for updates, in place of the log. */
   readonly onError?: ((error: LuaError) => Effect.Effect<void>) | undefined
+  /** Runs when the script has run and listens to updates. */
+  readonly onListening?: Effect.Effect<void> | undefined
+  /** Is told of each event that the script was called for, before it is confirmed. */
+  readonly onDelivered?: ((happening: SecretChatEvent) => Effect.Effect<void>) | undefined
 }
 
 /**
@@ -91,13 +95,16 @@ export const run: (
     yield* vm.load(script)
     if (!(yield* vm.listens)) return
     const onError = options?.onError ?? ((error: LuaError) => Effect.logError(error.message))
+    const onDelivered = options?.onDelivered ?? (() => Effect.void)
+    if (options?.onListening !== undefined) yield* options.onListening
     return yield* chats.runEvents((happening) => {
       const update = LuaUpdate.fromEvent(happening)
       return update === undefined ? Effect.void : vm.deliver(update).pipe(
         Effect.catchTag(
           "LuaError",
           (error) => Effect.flatMap(vm.ended, (isOver) => isOver ? Effect.fail(error) : onError(error))
-        )
+        ),
+        Effect.andThen(Effect.suspend(() => onDelivered(happening)))
       )
     })
   },

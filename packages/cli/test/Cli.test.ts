@@ -1,0 +1,155 @@
+import { Account, Cli } from "@effect-mtproto/cli"
+import { LuaHost, LuaScript } from "@effect-mtproto/lua"
+import { TestServer } from "@effect-mtproto/test-server"
+import { Login } from "@effect-mtproto/transport"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Layer, Redacted } from "effect"
+import { Command } from "effect/cli"
+import { TestConsole } from "effect/testing"
+import { spawn } from "node:child_process"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "secret-chats-cli-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const scriptIn = (path: string, source: string) =>
+  Effect.sync(() => {
+    const file = join(path, "script.lua")
+    writeFileSync(file, source)
+    return file
+  })
+
+/** The command in a process of its own. */
+const execute = (args: ReadonlyArray<string>, input: string) =>
+  Effect.callback<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }>((resume) => {
+    const child = spawn(process.execPath, [fileURLToPath(new URL("../src/main.ts", import.meta.url)), ...args])
+    let stdout = ""
+    let stderr = ""
+    child.stdout.setEncoding("utf8").on("data", (text) => stdout += text)
+    child.stderr.setEncoding("utf8").on("data", (text) => stderr += text)
+    child.on("close", (status) => resume(Effect.succeed({ status, stdout, stderr })))
+    child.stdin.end(input)
+    return Effect.sync(() => child.kill())
+  })
+
+/** The command in this process: what it wrote, and how it failed. */
+const inHere = Effect.fnUntraced(function*(
+  args: ReadonlyArray<string>,
+  env: { readonly [name: string]: string } = {}
+) {
+  const run = Command.runWith(Cli.command, { version: Cli.version })
+  const result = yield* Effect.result(
+    Effect.provideService(run(args), ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(env))
+  )
+  return {
+    failed: result._tag === "Failure",
+    errors: (yield* TestConsole.errorLines).join("\n"),
+    lines: (yield* TestConsole.logLines).join("\n")
+  }
+}, Effect.provide(NodeServices.layer))
+
+describe("secret-chats lua", () => {
+  it.live("runs a script against the server in the process, and Bob writes what is typed", () =>
+    Effect.gen(function*() {
+      const script = fileURLToPath(new URL("../../../examples/lua/ping-pong.lua", import.meta.url))
+      const { status, stderr, stdout } = yield* execute(
+        ["lua", "--test-server", "--seconds", "300", script],
+        "hello\nping\n"
+      )
+      assert.strictEqual(stderr, "")
+      assert.strictEqual(status, 0)
+      assert.match(stdout, /^Bob reads: pong$/m)
+    }))
+
+  it.live("a script that is no Lua: a line, and the exit code", () =>
+    Effect.gen(function*() {
+      const script = yield* scriptIn(yield* folder, "print('never')\nlocal = 1\n")
+      const { status, stderr, stdout } = yield* execute(["lua", "--test-server", "--seconds", "300", script], "")
+      assert.strictEqual(stderr, "script.lua:2: <name> expected near '='\n")
+      assert.strictEqual(status, 1)
+      assert.notInclude(stdout, "never")
+    }))
+
+  it.effect("says what is missing", () =>
+    Effect.gen(function*() {
+      const script = yield* scriptIn(yield* folder, "")
+      assert.include((yield* inHere(["lua", "/no/such/file.lua"])).errors, "/no/such/file.lua")
+      assert.include((yield* inHere(["lua", script])).errors, "TELEGRAM_API_ID")
+      const named = { TELEGRAM_API_ID: "1", TELEGRAM_API_HASH: "x" }
+      const { errors, failed } = yield* inHere(["lua", script], named)
+      assert.include(errors, "VAULT_PASSPHRASE")
+      assert.isTrue(failed)
+      assert.isTrue((yield* inHere(["lua", "--memory", "0", script])).failed)
+    }))
+})
+
+describe("Account", () => {
+  it.live("is logged in once, sealed in its file, and goes on from it", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const file = join(path, "deeper", "account.db")
+      const server = yield* TestServer.make()
+      yield* server.createAccount({ phone: "+15550001", firstName: "Annabel" })
+      const account = (passphrase: string) =>
+        Account.layer({
+          file,
+          secret: { passphrase: Redacted.make(passphrase) },
+          transport: {
+            apiId: 12345,
+            apiHash: Redacted.make("0123456789abcdef0123456789abcdef"),
+            datacenters: [{ id: server.dcId, host: server.host, port: server.port }],
+            publicKeys: server.publicKeys
+          },
+          accept: "ask"
+        })
+      yield* Login.phone({
+        phone: Redacted.make("+15550001"),
+        code: () => Effect.map(server.loginCode("+15550001"), Redacted.make)
+      }).pipe(Effect.provide(account("correct horse")))
+
+      const printed: Array<string> = []
+      yield* Effect.andThen(
+        Account.logIn,
+        LuaScript.run(LuaScript.make("x.lua", "print(get_self().first_name)"), {
+          print: (line) => Effect.sync(() => void printed.push(line))
+        })
+      ).pipe(
+        Effect.provide(Layer.provideMerge(LuaHost.layer({ limits: { time: "5 minutes" } }), account("correct horse")))
+      )
+      assert.deepStrictEqual(printed, ["Annabel"])
+
+      const error = yield* Effect.flip(Effect.provide(Account.logIn, account("battery staple")))
+      assert.strictEqual(error._tag, "VaultError")
+      assert.strictEqual(statSync(join(path, "deeper")).mode & 0o777, 0o700)
+      for (const name of readdirSync(join(path, "deeper"))) {
+        const bytes = readFileSync(join(path, "deeper", name)).toString("latin1")
+        for (const secret of ["Annabel", "15550001"]) assert.notInclude(bytes, secret)
+      }
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.live("nobody is asked where nobody is", () =>
+    Effect.gen(function*() {
+      const server = yield* TestServer.make()
+      const error = yield* Effect.flip(Effect.provide(
+        Account.logIn,
+        Account.layer({
+          file: join(yield* folder, "account.db"),
+          secret: { key: Redacted.make(new Uint8Array(32).fill(7)) },
+          transport: {
+            apiId: 12345,
+            apiHash: Redacted.make("0123456789abcdef0123456789abcdef"),
+            datacenters: [{ id: server.dcId, host: server.host, port: server.port }],
+            publicKeys: server.publicKeys
+          },
+          accept: "ask"
+        })
+      ))
+      assert.strictEqual(error._tag, "NotLoggedIn")
+    }).pipe(Effect.provide(NodeServices.layer)))
+})
