@@ -10,6 +10,7 @@ import { release } from "@effect-mtproto/core/Memory"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import type { Transport } from "@effect-mtproto/transport/Transport"
 import * as ByteSize from "effect/ByteSize"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
@@ -173,13 +174,12 @@ export const saveEncryptedFileStream = (
         fs.open(temporary, { flag: "wx", mode: 0o600 })
       ))
     let reached: State.DownloadState = begun?.state ?? { v: 1, offset: 0, iv: file.iv }
-    let noted = reached.offset
+    let noted: State.Noted = { bytes: reached.offset, at: yield* Clock.currentTimeMillis }
     let isPublished = false
     const from = { offset: reached.offset, iv: Redacted.make(reached.iv, { label: "file position" }) }
     /** What is remembered must be on the disk before. */
     const remember = Effect.suspend(() => {
       const now = reached
-      noted = now.offset
       return Effect.andThen(handle.sync, State.downloads.save(name, now))
     })
 
@@ -210,7 +210,11 @@ export const saveEncryptedFileStream = (
           yield* handle.writeAll(bytes)
           release(bytes)
           reached = { v: 1, offset: position.offset, iv: Redacted.value(position.iv) }
-          if (reached.offset - noted >= State.CHECKPOINT) yield* remember
+          const at = yield* Clock.currentTimeMillis
+          if (State.isDue(noted, reached.offset, at)) {
+            noted = { bytes: reached.offset, at }
+            yield* remember
+          }
           return FileProgress.make(transferred, total)
         })
       ),

@@ -38,7 +38,7 @@ import * as EncryptedFile from "./EncryptedFile.ts"
 import { FileError } from "./FileError.ts"
 import type { FileProgress } from "./FileProgress.ts"
 import { type FileSource, isFileSource } from "./FileSource.ts"
-import { fileErrorOf, missingPart } from "./internal/fileCalls.ts"
+import { type CallError, fileErrorOf, missingPart } from "./internal/fileCalls.ts"
 import { readyChat } from "./internal/fileChat.ts"
 import { randomId, sendAll } from "./internal/send.ts"
 import * as Upload from "./internal/upload.ts"
@@ -72,6 +72,14 @@ export interface SentFile extends Outcome {
  * @since 1.0.0
  */
 export type SendFileEvent = FileProgress | { readonly _tag: "Sent"; readonly sent: SentFile }
+
+/**
+ * What sending an album tells: the same of each of its files, `index` says which, from 0.
+ *
+ * @category models
+ * @since 1.0.0
+ */
+export type SendAlbumEvent = SendFileEvent & { readonly index: number }
 
 /**
  * One file of an album.
@@ -265,6 +273,59 @@ export const sendEncryptedFile: <E = never, R = never>(
 export const MAX_ALBUM = 10
 
 /**
+ * Sends up to 10 files as an album, and tells how far each of them is: `index` says which. All files are uploaded before
+ * the first message is sent.
+ *
+ * @category sending
+ * @since 1.0.0
+ */
+export const sendEncryptedAlbumStream = <E = never, R = never>(
+  peer: SecretPeer,
+  items: Arr.NonEmptyReadonlyArray<AlbumItem<E, R>>,
+  options: Pick<UploadOptions, "concurrency"> = {}
+): Stream.Stream<SendAlbumEvent, Errors.SecretChatError | FileError | E, Services | R> =>
+  Stream.unwrap(Effect.gen(function*() {
+    if (items.length > MAX_ALBUM) {
+      const problem = `an album has at most ${MAX_ALBUM} files`
+      return yield* Effect.fail(new Errors.MessageInvalid({ path: ["groupedId"], problem }))
+    }
+    for (const { file, message } of items) {
+      yield* check(peer, message, isFileSource(file) ? file.size ?? 1 : sizeOf(file))
+    }
+    const groupedId = positive(randomId(yield* Crypto))
+    const ready: Array<Stream.Stream<SendFileEvent, Errors.SecretChatError | FileError | E, Services | R>> = []
+    const uploads = Stream.fromIterable(items.entries(), { chunkSize: 1 }).pipe(
+      Stream.flatMap(([index, { file, message }]): Stream.Stream<SendAlbumEvent, CallError | E, Services | R> => {
+        const draft: FileDraft = isDraft(message)
+          ? { ...message, groupedId }
+          : { _tag: "decryptedMessage", message: "", media: message, groupedId }
+        if (!isFileSource(file)) {
+          ready.push(sendEncryptedFileStream(peer, draft, file))
+          return Stream.empty
+        }
+        return Stream.flatMap(Upload.run(file, options), (event) => {
+          if (event._tag === "Progress") return Stream.succeed({ ...event, index })
+          ready.push(sendUploaded(peer, draft, file, options, event, 0))
+          return Stream.empty
+        })
+      })
+    )
+    const sent: Array<SentFile> = []
+    const messages = Stream.suspend(() =>
+      Stream.fromIterable(ready.entries(), { chunkSize: 1 }).pipe(
+        Stream.flatMap(([index, one]) =>
+          Stream.map(one, (event) => {
+            if (event._tag === "Sent") sent.push(event.sent)
+            return { ...event, index }
+          })
+        ),
+        Stream.mapError((error) => withSent(error, sent))
+      )
+    )
+    return Stream.concat(uploads, messages)
+  }))
+
+/**
  * Sends up to 10 files as an album: messages of their own that other clients show together (from layer 73 on; older ones
  * show them one by one).
  *
@@ -282,35 +343,12 @@ export const sendEncryptedAlbum: <E = never, R = never>(
   Arr.NonEmptyReadonlyArray<SentFile>,
   Errors.SecretChatError | FileError | E,
   Services | R
-> = Effect.fn("sendEncryptedAlbum")(function*<E, R>(
-  peer: SecretPeer,
-  items: Arr.NonEmptyReadonlyArray<AlbumItem<E, R>>,
-  options: Pick<UploadOptions, "concurrency"> = {}
-) {
-  if (items.length > MAX_ALBUM) {
-    const problem = `an album has at most ${MAX_ALBUM} files`
-    return yield* Effect.fail(new Errors.MessageInvalid({ path: ["groupedId"], problem }))
-  }
-  for (const { file, message } of items) {
-    yield* check(peer, message, isFileSource(file) ? file.size ?? 1 : sizeOf(file))
-  }
-  const ready: Array<Stream.Stream<SendFileEvent, Errors.SecretChatError | FileError | E, Services | R>> = []
-  const groupedId = positive(randomId(yield* Crypto))
-  for (const { file, message } of items) {
-    const draft: FileDraft = isDraft(message)
-      ? { ...message, groupedId }
-      : { _tag: "decryptedMessage", message: "", media: message, groupedId }
-    if (isFileSource(file)) {
-      const last = yield* Stream.runLast(Upload.run(file, options))
-      const upload = Option.getOrThrow(last) as Upload.Finished<E, R>
-      ready.push(sendUploaded(peer, draft, file, options, upload, 0))
-    } else ready.push(sendEncryptedFileStream(peer, draft, file))
-  }
+> = Effect.fn("sendEncryptedAlbum")(function*(peer, items, options) {
   const sent: Array<SentFile> = []
-  for (const one of ready) {
-    const last = yield* Stream.runLast(one).pipe(Effect.mapError((error) => withSent(error, sent)))
-    sent.push((Option.getOrThrow(last) as Extract<SendFileEvent, { readonly _tag: "Sent" }>).sent)
-  }
+  yield* Stream.runForEach(sendEncryptedAlbumStream(peer, items, options), (event) =>
+    Effect.sync(() => {
+      if (event._tag === "Sent") sent.push(event.sent)
+    }))
   return sent as unknown as Arr.NonEmptyReadonlyArray<SentFile>
 })
 

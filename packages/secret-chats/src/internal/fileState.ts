@@ -69,5 +69,16 @@ export const uploads = store("upload/", UploadState)
 /** @internal */
 export const downloads = store("download/", DownloadState)
 
-/** The state is written so often, in bytes that went through. @internal */
-export const CHECKPOINT: number = 8 * 1024 * 1024
+/** The state is written after so many bytes, or so many milliseconds, whatever comes first. */
+const CHECKPOINT = 8 * 1024 * 1024
+const CHECKPOINT_TIME = 10_000
+
+/** How far the last state that was written says that a transfer is, in bytes, and when that was. @internal */
+export interface Noted {
+  readonly at: number
+  readonly bytes: number
+}
+
+/** Whether the state is to be written again. @internal */
+export const isDue = (noted: Noted, bytes: number, now: number): boolean =>
+  bytes - noted.bytes >= CHECKPOINT || bytes > noted.bytes && now - noted.at >= CHECKPOINT_TIME

@@ -12,6 +12,7 @@ import * as FileKey from "@effect-mtproto/crypto/FileKey"
 import type { AesKey } from "@effect-mtproto/crypto/MessageKey"
 import type { Transport } from "@effect-mtproto/transport/Transport"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Redacted from "effect/Redacted"
@@ -130,7 +131,7 @@ export const run = <E, R>(
 
     let state = begun
     let transferred = Math.min(begun.next * partSize, plan.size ?? Infinity)
-    let noted = transferred
+    let noted: State.Noted = { bytes: transferred, at: yield* Clock.currentTimeMillis }
     const vectors = new Map([[0, key.iv], [begun.next, begun.nextIv]])
 
     const parts = begun.next === plan.parts
@@ -140,13 +141,13 @@ export const run = <E, R>(
     const progress = parts.pipe(
       Stream.mapEffect((part) => save(fileId, plan, part), { concurrency }),
       Stream.mapEffect((part) =>
-        Effect.suspend(() => {
+        Effect.flatMap(Clock.currentTimeMillis, (at) => {
           vectors.set(part.index + 1, part.nextIv)
           state = { ...state, next: part.index + 1, nextIv: part.nextIv }
           transferred += part.length
           const now = FileProgress.make(transferred, plan.size)
-          if (transferred - noted < State.CHECKPOINT) return Effect.succeed(now)
-          noted = transferred
+          if (!State.isDue(noted, transferred, at)) return Effect.succeed(now)
+          noted = { bytes: transferred, at }
           return Effect.as(remember(state), now)
         })
       ),

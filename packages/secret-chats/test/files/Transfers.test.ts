@@ -17,6 +17,7 @@ import { SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
 import { sendEncrypted } from "@effect-mtproto/secret-chats/sendEncrypted"
 import {
   sendEncryptedAlbum,
+  sendEncryptedAlbumStream,
   sendEncryptedFile,
   sendEncryptedFileStream
 } from "@effect-mtproto/secret-chats/sendEncryptedFile"
@@ -263,6 +264,13 @@ describe("sending", () => {
       yield* server.faults.clear
       const eleven = Array.from({ length: 11 }, (_, i) => item(i)) as [ReturnType<typeof item>]
       assert.strictEqual((yield* Effect.flip(a.run(sendEncryptedAlbum(chatId, eleven))))._tag, "MessageInvalid")
+
+      // all of them are up before the first is sent
+      const events = yield* a.run(Stream.runCollect(sendEncryptedAlbumStream(chatId, [item(4), item(5)])))
+      assert.deepStrictEqual(
+        events.map((event) => event._tag === "Progress" ? [event.index, event.transferred] : [event.index, "sent"]),
+        [[0, 104], [1, 105], [0, "sent"], [1, "sent"]]
+      )
 
       let calls = 0
       yield* server.answer(Api.messages.sendEncryptedFile, () =>
