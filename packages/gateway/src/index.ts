@@ -68,6 +68,38 @@ export * as Failure from "./Failure.ts"
 export * as Gateway from "./Gateway.ts"
 
 /**
+ * What the gateway serves, as one definition: the OpenAPI document, the page at `/docs` and the typed client are made of it.
+ *
+ * Every path under `/user{token}` and `/bot{token}` is answered to GET and POST alike, with parameters in the query, in a
+ * form or as JSON; here each stands once, as POST with JSON.
+ *
+ * @since 1.0.0
+ */
+export * as GatewayApi from "./GatewayApi.ts"
+
+/**
+ * A gateway as seen from an Effect program: every endpoint of `GatewayApi` as a typed call, with its failures.
+ *
+ * ```ts
+ * import * as GatewayClient from "@effect-mtproto/gateway/GatewayClient"
+ * import * as Effect from "effect/Effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const gateway = yield* GatewayClient.GatewayClient
+ *   const { result } = yield* gateway.messages.sendEncrypted({
+ *     params: { token },
+ *     headers: {},
+ *     payload: { peer: -147286699, message: "hello" }
+ *   })
+ *   return result
+ * }).pipe(Effect.provide(GatewayClient.layer({ baseUrl: "http://127.0.0.1:9503" })))
+ * ```
+ *
+ * @since 1.0.0
+ */
+export * as GatewayClient from "./GatewayClient.ts"
+
+/**
  * The configuration of the command: flags, and variables of the environment where there is no flag.
  *
  * | flag | variable | default |

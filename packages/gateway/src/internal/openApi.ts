@@ -1,0 +1,154 @@
+/** The OpenAPI document, and a page for people made of it. */
+import { OpenApi } from "effect/http-api"
+import { GatewayApi } from "../GatewayApi.ts"
+
+interface Json {
+  readonly [key: string]: any
+}
+
+const clone = (value: unknown): any => JSON.parse(JSON.stringify(value))
+
+const resolve = (spec: Json, schema: Json): Json =>
+  typeof schema["$ref"] === "string"
+    ? spec["components"].schemas[schema["$ref"].split("/").at(-1)!] as Json
+    : schema
+
+/** What is documented once, as POST with JSON, is answered in every form: so says the document. */
+const everyForm = (spec: Json): Json => {
+  const paths: Record<string, any> = {}
+  for (const [path, item] of Object.entries(spec["paths"] as Json)) {
+    paths[path] = item
+    const { post } = item
+    if (post === undefined || item.get !== undefined) continue
+    const body = post.requestBody?.content?.["application/json"]?.schema as Json | undefined
+    if (body !== undefined) {
+      post.requestBody.content["application/x-www-form-urlencoded"] = { schema: clone(body) }
+      post.requestBody.content["multipart/form-data"] = { schema: clone(body) }
+    }
+    const properties = body === undefined ? {} : (resolve(spec, body)["properties"] ?? {}) as Json
+    const required: ReadonlyArray<string> = body === undefined ? [] : resolve(spec, body)["required"] ?? []
+    const query = Object.entries(properties).map(([name, schema]) => ({
+      name,
+      in: "query",
+      required: required.includes(name),
+      description: "Arrays and objects as JSON",
+      schema: clone(schema)
+    }))
+    const { requestBody: _requestBody, ...rest } = clone(post)
+    item.get = {
+      ...rest,
+      operationId: `${rest.operationId}ByQuery`,
+      parameters: [...rest.parameters ?? [], ...query]
+    }
+  }
+  return { ...spec, paths }
+}
+
+let made: Json | undefined
+
+export const document = (): Json => made ??= everyForm(clone(OpenApi.fromApi(GatewayApi)))
+
+// ----- for people
+
+const escape = (text: unknown): string => String(text).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
+
+const typeOf = (spec: Json, schema: Json): string => {
+  if (typeof schema["$ref"] === "string") return schema["$ref"].split("/").at(-1)!
+  if (Array.isArray(schema["anyOf"])) return [...new Set(schema["anyOf"].map((one) => typeOf(spec, one)))].join(" | ")
+  if (Array.isArray(schema["oneOf"])) return [...new Set(schema["oneOf"].map((one) => typeOf(spec, one)))].join(" | ")
+  if (Array.isArray(schema["enum"])) return schema["enum"].map((one) => JSON.stringify(one)).join(" | ")
+  if (schema["type"] === "array") return `${typeOf(spec, schema["items"] ?? {})}[]`
+  return schema["type"] ?? "JSON"
+}
+
+const row = (spec: Json, name: string, required: boolean, schema: Json, where: string): string => {
+  const description = schema["description"] ?? resolve(spec, schema)["description"] ?? ""
+  return `<tr><td><code>${escape(name)}</code>${required ? "" : " <i>optional</i>"}</td><td>${
+    escape(typeOf(spec, schema))
+  }</td><td>${escape(where)}</td><td>${escape(description)}</td></tr>`
+}
+
+const curl = (spec: Json, method: string, path: string, body: Json | undefined): string => {
+  const url = `"$GATEWAY${path.replace("/user{token}", "$ANN").replace("/bot{token}", "$BOT")}"`
+  if (method === "get" || body === undefined) return `curl ${url}`
+  const required: ReadonlyArray<string> = resolve(spec, body)["required"] ?? []
+  return `curl ${url}${required.map((name) => ` -d ${name}=${name === "peer" ? "$CHAT" : "…"}`).join("")}`
+}
+
+const operation = (spec: Json, method: string, path: string, item: Json): string => {
+  const body = item["requestBody"]?.content?.["application/json"]?.schema as Json | undefined
+  const { properties = {}, required = [] } = body === undefined ? {} : resolve(spec, body) as Json
+  const rows = [
+    ...(item["parameters"] ?? []).map((one: Json) =>
+      row(spec, one["name"], one["required"] === true, {
+        ...one["schema"],
+        description: one["description"] ?? one["schema"]?.description
+      }, one["in"])
+    ),
+    ...Object.entries(properties as Json).map(([name, schema]) =>
+      row(spec, name, (required as ReadonlyArray<string>).includes(name), schema, "body or query")
+    )
+  ]
+  return `<section id="${escape(item["operationId"])}"><h3><b>${method === "get" ? "GET" : "GET, POST"}</b> <code>${
+    escape(path)
+  }</code></h3>
+<p>${escape(item["summary"] ?? "")}${item["description"] === undefined ? "" : `. ${escape(item["description"])}`}</p>
+${
+    rows.length === 0
+      ? ""
+      : `<table><tr><th>parameter</th><th>type</th><th>in</th><th></th></tr>${rows.join("")}</table>`
+  }
+<pre>${escape(curl(spec, method, path, body))}</pre></section>`
+}
+
+const style =
+  "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}" +
+  "code,pre{font-family:ui-monospace,monospace;font-size:.9em}pre{background:#f4f4f4;padding:.6rem;overflow:auto}" +
+  "table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.2rem .6rem .2rem 0;" +
+  "border-bottom:1px solid #ddd}h3{margin-top:2rem}nav a{margin-right:1rem}" +
+  "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}pre{background:#242424}a{color:#8bf}" +
+  "td,th{border-color:#444}}"
+
+/** The headers of the page: it runs nothing and loads nothing. */
+export const pageHeaders = {
+  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+  "x-content-type-options": "nosniff"
+}
+
+let page: string | undefined
+
+export const html = (): string => {
+  if (page !== undefined) return page
+  const spec = document()
+  const groups = new Map<string, Array<string>>()
+  const failures = new Map<string, string>()
+  for (const [path, item] of Object.entries(spec["paths"] as Json)) {
+    const method = item.post === undefined ? "get" : "post"
+    const found = item[method] as Json
+    const tag: string = found["tags"]?.[0] ?? "system"
+    const list = groups.get(tag) ?? []
+    groups.set(tag, list)
+    list.push(operation(spec, method, path, found))
+    for (const [status, answer] of Object.entries(found["responses"] as Json)) {
+      if (status !== "200" && status !== "204") failures.set(status, answer.description)
+    }
+  }
+  const sections = [...groups].map(([tag, list]) => `<h2 id="${escape(tag)}">${escape(tag)}</h2>${list.join("\n")}`)
+  return page = `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${escape(spec["info"].title)}</title><style>${style}</style></head><body>
+<h1>${escape(spec["info"].title)}</h1>
+<p>${escape(spec["info"].description)} For programs: <a href="/openapi.json">/openapi.json</a>.</p>
+<p>Parameters go into the query, a form or a JSON body, to GET and POST alike; arrays and objects in a query or form are
+JSON. The answer is <code>{"ok": true, "result": …}</code>, or <code>{"ok": false, "error_code": …, "description": …,
+"parameters": {"type": …}}</code> with the same HTTP status. Numbers of 64 bits are decimal strings, bytes are
+<code>{"_": "bytes", "bytes": "base64"}</code>.</p>
+<nav>${[...groups.keys()].map((tag) => `<a href="#${escape(tag)}">${escape(tag)}</a>`).join("")}</nav>
+${sections.join("\n")}
+<h2>Failures</h2><table>${
+    [...failures].toSorted().map(([status, text]) => `<tr><td>${escape(status)}</td><td>${escape(text)}</td></tr>`)
+      .join("")
+  }</table>
+</body></html>
+`
+}
