@@ -367,7 +367,30 @@ export const constructor = <const Tag extends string, const F extends Fields>(
     layer: options?.layer ?? 0,
     order
   }
-  return Schema.TaggedStruct(tag, values).annotate({ tl: annotation }) as unknown as Constructor<Tag, ValueFields<F>>
+  const schema = Schema.TaggedStruct(tag, values).annotate({ tl: annotation })
+  return together(schema as never, values) as unknown as Constructor<Tag, ValueFields<F>>
+}
+
+// Fields that share a bit are there together, or none of them is: nothing else can be written and read again.
+const together = (schema: Schema.Top, fields: Readonly<Record<string, Schema.Constraint>>): Schema.Top => {
+  const bits = new Map<string, Array<string>>()
+  for (const key of Object.keys(fields)) {
+    const flag = (fields[key]!.ast.context?.annotations?.tlField as FieldAnnotation | undefined)?.flag
+    if (flag === undefined) continue
+    const bit = `${flag.word}.${flag.bit}`
+    bits.set(bit, [...bits.get(bit) ?? [], key])
+  }
+  const groups = [...bits.values()].filter((keys) => keys.length > 1)
+  if (groups.length === 0) return schema
+  return schema.check(
+    Schema.makeFilter((value) => {
+      const object = value as Readonly<Record<string, unknown>>
+      const torn = groups.find((keys) =>
+        keys.some((key) => (object[key] === undefined) !== (object[keys[0]!] === undefined))
+      )
+      return torn === undefined ? undefined : `${torn.join(" and ")} go together`
+    })
+  )
 }
 
 /**
@@ -381,9 +404,10 @@ export const narrow = <F extends Schema.Struct.Fields, const O extends { readonl
   fields: O
 ): Schema.Struct<Struct.Simplify<Omit<F, keyof O> & O>> => {
   const tl = schema.ast.annotations?.tl
-  return Schema.Struct({ ...schema.fields, ...fields } as never)
-    // A copy, for the annotation is the identity of a layout.
-    .annotate({ tl: tl === undefined ? undefined : { ...tl } }) as never
+  const all = { ...schema.fields, ...fields } as Readonly<Record<string, Schema.Constraint>>
+  // A copy, for the annotation is the identity of a layout.
+  const narrowed = Schema.Struct(all).annotate({ tl: tl === undefined ? undefined : { ...tl } })
+  return together(narrowed as never, all) as never
 }
 
 /**

@@ -2,7 +2,10 @@ import * as Api from "@effect-mtproto/core/Api"
 import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
 import * as TlCodec from "@effect-mtproto/core/TlCodec"
 import * as TlError from "@effect-mtproto/core/TlError"
+import * as TlJson from "@effect-mtproto/core/TlJson"
 import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { random, Values } from "./support/apiValues.ts"
 import * as Mtcute from "./support/mtcute.ts"
@@ -121,6 +124,44 @@ describe("schemas", () => {
       assert.isTrue(is(values.combinator(c, 2)), c.name)
       assert.isFalse(is({ _tag: "vector" }), c.name)
     }
+  })
+
+  it("tell JSON and equality of every constructor", { timeout: 60_000 }, () => {
+    const values = new Values(11)
+    for (const [name, members] of ApiSchema.types()) {
+      const schema = ApiSchema.type(name as keyof Api.Types) as ApiSchema.Plain<unknown>
+      const same = Schema.toEquivalence(schema)
+      const [encode, decode] = [TlJson.encode(schema), TlJson.decode(schema)]
+      for (const c of members) {
+        const value = values.combinator(c, 2)
+        const read = decode(JSON.parse(JSON.stringify(encode(value))))
+        assert.deepStrictEqual(read, value, c.name)
+        assert.isTrue(same(value, read), c.name)
+        assert.isFalse(same(value, { _tag: "vector" }), c.name)
+      }
+    }
+  })
+
+  it.effect("generate values that can be written and read again", () =>
+    Effect.gen(function*() {
+      // types whose fields share bits, and every twentieth of the others
+      const names = [...ApiSchema.types().keys()].filter((_, i) => i % 20 === 0)
+      for (const name of ["User", "StarGift", "PeerSettings", "auth.Authorization", "account.Password", ...names]) {
+        const schema = ApiSchema.type(name as keyof Api.Types) as ApiSchema.Plain<unknown>
+        const codec = TlCodec.make(schema)
+        for (const value of yield* Arbitrary.sampleEffect(Arbitrary.schema(schema), { count: 3, seed: name })) {
+          const read = codec.decode(codec.encode(value).slice())
+          assert.isTrue(Schema.toEquivalence(schema)(read, value), name)
+        }
+      }
+    }), { timeout: 60_000 })
+
+  it("refuse fields of one bit that are not together", () => {
+    const is = Schema.is(ApiSchema.constructor("updateNewAuthorization"))
+    const value = { _tag: "updateNewAuthorization", hash: 1n } as const
+    assert.isTrue(is(value))
+    assert.isTrue(is({ ...value, unconfirmed: true, date: 1, device: "a", location: "b" }))
+    assert.isFalse(is({ ...value, unconfirmed: true, date: 1, device: "a" }))
   })
 
   it("describe requests and results", () => {
