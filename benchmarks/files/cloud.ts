@@ -103,7 +103,8 @@ const mtcute = async ({ account, address }: Setup): Promise<Client> => {
     disableUpdates: true
   })
   await client.connect()
-  await client.start({ phone: `+${account.phone}`, code: () => Promise.resolve(account.code) })
+  const code = () => Promise.resolve(account.code)
+  await client.start({ phone: `+${account.phone}`, code, codeSentCallback: () => {} })
   let document: any
   return {
     upload: async (file) => {
