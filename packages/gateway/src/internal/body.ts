@@ -114,6 +114,8 @@ const readMultipart = <A, E, R>(
   next: (params: Params.Params, file: File | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Failure.Failure, R> => {
   const services = Multipart.limitsServices({
+    // what has a name is a file, whatever it holds
+    fieldMimeTypes: [],
     maxParts: MAX_PARTS,
     maxFieldSize: limits.body,
     maxFileSize: limits.file,

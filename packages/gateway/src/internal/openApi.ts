@@ -52,19 +52,19 @@ export const document = (): Json => made ??= everyForm(clone(OpenApi.fromApi(Gat
 
 const escape = (text: unknown): string => String(text).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
 
-const typeOf = (spec: Json, schema: Json): string => {
+const typeOf = (schema: Json): string => {
   if (typeof schema["$ref"] === "string") return schema["$ref"].split("/").at(-1)!
-  if (Array.isArray(schema["anyOf"])) return [...new Set(schema["anyOf"].map((one) => typeOf(spec, one)))].join(" | ")
-  if (Array.isArray(schema["oneOf"])) return [...new Set(schema["oneOf"].map((one) => typeOf(spec, one)))].join(" | ")
+  if (Array.isArray(schema["anyOf"])) return [...new Set(schema["anyOf"].map((one) => typeOf(one)))].join(" | ")
+  if (Array.isArray(schema["oneOf"])) return [...new Set(schema["oneOf"].map((one) => typeOf(one)))].join(" | ")
   if (Array.isArray(schema["enum"])) return schema["enum"].map((one) => JSON.stringify(one)).join(" | ")
-  if (schema["type"] === "array") return `${typeOf(spec, schema["items"] ?? {})}[]`
+  if (schema["type"] === "array") return `${typeOf(schema["items"] ?? {})}[]`
   return schema["type"] ?? "JSON"
 }
 
 const row = (spec: Json, name: string, required: boolean, schema: Json, where: string): string => {
   const description = schema["description"] ?? resolve(spec, schema)["description"] ?? ""
   return `<tr><td><code>${escape(name)}</code>${required ? "" : " <i>optional</i>"}</td><td>${
-    escape(typeOf(spec, schema))
+    escape(typeOf(schema))
   }</td><td>${escape(where)}</td><td>${escape(description)}</td></tr>`
 }
 

@@ -1,0 +1,89 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { spawn, spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** The curl lines of the README, each with the comment above it. */
+const lines = (): ReadonlyArray<{ readonly comment: string; readonly command: string }> => {
+  const found: Array<{ readonly comment: string; readonly command: string }> = []
+  for (const [, block] of readFileSync(here("../README.md"), "utf8").matchAll(/```sh\n([\s\S]*?)```/g)) {
+    let comment = ""
+    for (const line of block!.split("\n")) {
+      if (line.startsWith("#")) comment = line
+      else if (line.startsWith("curl")) found.push({ comment, command: line })
+    }
+  }
+  return found
+}
+
+const hasCurl = spawnSync("curl", ["--version"]).status === 0
+
+describe("the README", () => {
+  it.live("shows calls that work, typed in as they stand", ({ skip }) =>
+    Effect.gen(function*() {
+      if (!hasCurl) {
+        console.warn("curl is not installed: the calls of the README are NOT tried")
+        return skip()
+      }
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, [here("../src/main.ts"), "--", "--test-server", "--port", "0"], {
+            stdio: ["ignore", "pipe", "inherit"],
+            env: { PATH: process.env["PATH"] }
+          })
+        ),
+        (started) =>
+          Effect.promise(() =>
+            new Promise<void>((resolve) => {
+              started.once("exit", () => resolve())
+              started.kill("SIGTERM")
+            })
+          )
+      )
+      const exports = yield* Effect.promise(() =>
+        new Promise<string>((resolve, reject) => {
+          let text = ""
+          child.stdout.on("data", (chunk: Buffer) => {
+            text += chunk.toString()
+            const line = /^export .*$/m.exec(text)?.[0]
+            if (line !== undefined && text.includes("/docs")) resolve(line)
+          })
+          child.once("exit", (code) => reject(new Error(`the gateway ended with ${code}: ${text}`)))
+        })
+      )
+      const all = lines()
+      assert.isAbove(all.length, 12)
+      for (const { command, comment } of all) {
+        const run = yield* Effect.promise(() =>
+          new Promise<string>((resolve, reject) => {
+            const shell = spawn("bash", ["-c", `${exports}\n${command}`], {
+              cwd: here(".."),
+              stdio: ["ignore", "pipe", "ignore"]
+            })
+            let text = ""
+            shell.stdout.on("data", (chunk: Buffer) => {
+              text += chunk.toString()
+            })
+            shell.once(
+              "exit",
+              (code) => code === 0 ? resolve(text) : reject(new Error(`${command} ended with ${code}`))
+            )
+          })
+        )
+        const answer = JSON.parse(run)
+        if (/refused/.test(comment)) {
+          assert.strictEqual(answer.ok, false, run)
+          assert.strictEqual(answer.parameters.type, "BOT_METHOD_INVALID")
+        } else assert.strictEqual(answer.ok, true, `${command}\n${run}`)
+      }
+      // asked once more, the request with a key has the same answer; Bob has seen everything
+      const once = all.find(({ command }) => command.includes("Idempotency-Key"))!
+      const [first, second] = [0, 1].map(() =>
+        spawnSync("bash", ["-c", `${exports}\n${once.command}`], { encoding: "utf8" }).stdout
+      )
+      assert.strictEqual(first, second)
+    }).pipe(Effect.scoped))
+})
