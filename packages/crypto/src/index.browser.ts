@@ -7,6 +7,7 @@
 export * as AuthKeyExchange from "./AuthKeyExchange.ts"
 export * as Crypto from "./Crypto.ts"
 export * as CryptoError from "./CryptoError.ts"
+export * as CryptoRandom from "./CryptoRandom.ts"
 export * as DiffieHellman from "./DiffieHellman.ts"
 export * as Factorization from "./Factorization.ts"
 export * as FileKey from "./FileKey.ts"

@@ -51,6 +51,27 @@ export * as Crypto from "./Crypto.ts"
 export * as CryptoError from "./CryptoError.ts"
 
 /**
+ * Effect's own sources of random numbers, fed by the `Crypto` service: `Random`, whose default is `Math.random` and no
+ * secret, and `SecureRandom`.
+ *
+ * Both draw from the pool of the service, so a number costs a few nanoseconds and not a call to the system. With
+ * `TestCrypto` a program that uses them repeats itself.
+ *
+ * ```ts
+ * import * as CryptoRandom from "@effect-mtproto/crypto/CryptoRandom"
+ * import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
+ * import { Effect, Layer, Random } from "effect"
+ *
+ * const dice = Random.nextIntBetween(1, 6).pipe(
+ *   Effect.provide(Layer.provide(CryptoRandom.layer, NodeCrypto.layer))
+ * )
+ * ```
+ *
+ * @since 1.0.0
+ */
+export * as CryptoRandom from "./CryptoRandom.ts"
+
+/**
  * Diffie-Hellman key agreement of MTProto and of secret chats, with every check
  * that core.telegram.org/mtproto/security_guidelines asks for.
  *
