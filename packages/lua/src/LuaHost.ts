@@ -50,6 +50,13 @@ export interface Options {
   readonly strict?: boolean | undefined
   /** Which methods scripts may call, besides those that are refused anyway. Default: all. */
   readonly allow?: ((method: string) => boolean) | undefined
+  /**
+   * Functions of your own, by names in snake_case; scripts have them in camelCase as well. A `LuaError` they fail with is what the
+   * script gets as the error of the call.
+   */
+  readonly functions?:
+    | { readonly [name: string]: (...args: ReadonlyArray<LuaValue>) => Effect.Effect<LuaValue, LuaError> }
+    | undefined
   /** Gets what scripts print, line by line; by default it is logged. */
   readonly print?: ((line: string) => Effect.Effect<void>) | undefined
 }
@@ -98,10 +105,11 @@ const make = Effect.fnUntraced(function*(options: Options) {
       Effect.provideContext(services)
     )
   const { limits, print = (line) => Effect.log(line), strict } = options
-  const names = Object.keys(functions)
+  const own = options.functions ?? {}
+  const names = [...new Set([...Object.keys(functions), ...Object.keys(own)])]
   const methods = Calls.methods()
   return LuaHost.of({
-    vm: (own) =>
+    vm: (vmOptions) =>
       LuaVm.make({
         limits,
         strict,
@@ -109,8 +117,9 @@ const make = Effect.fnUntraced(function*(options: Options) {
           methods,
           functions: names,
           call: (method, params) => answered(Calls.call(environment, method, params)),
-          apply: (name, args) => answered(functions[name]!(environment, args)),
-          print: own?.print ?? print
+          apply: (name, args) =>
+            answered(Object.hasOwn(own, name) ? own[name]!(...args) : functions[name]!(environment, args)),
+          print: vmOptions?.print ?? print
         }
       })
   })

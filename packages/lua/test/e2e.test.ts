@@ -1,5 +1,5 @@
 import { DecryptedMessage } from "@effect-mtproto/core"
-import { LuaHost, LuaScript, LuaValue } from "@effect-mtproto/lua"
+import { LuaError, LuaHost, LuaScript, LuaValue } from "@effect-mtproto/lua"
 import { FileSource, Media, type SecretChats } from "@effect-mtproto/secret-chats"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
@@ -287,6 +287,23 @@ layer(Accounts.layer, { excludeTestServices: true, timeout: 60_000 })("scripts a
       ))
       yield* bob.chats.sendText(chatId, "hello")
       yield* hearsText(chatId, "in the old dialect")
+    }))
+
+  it.effect("functions of one's own", () =>
+    Effect.gen(function*() {
+      const { run } = yield* vmOf({
+        functions: {
+          disk_usage: (disk) =>
+            disk === "a"
+              ? Effect.succeed(LuaValue.table({ used: 91n }))
+              : Effect.fail(new LuaError.LuaError({ kind: "conversion", detail: "There is no such disk" })),
+          get_self: () => Effect.succeed("somebody")
+        }
+      })
+      assert.deepStrictEqual(
+        yield* run("result = {diskUsage('a').used, disk_usage('b').description, get_self()}"),
+        LuaValue.sequence([91n, "There is no such disk", "somebody"])
+      )
     }))
 
   // ----- the examples

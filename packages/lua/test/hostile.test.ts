@@ -77,6 +77,14 @@ describe("scripts that mean no good", () => {
       )
     }))
 
+  it.effect("are full when the host has something for them", () =>
+    Effect.gen(function*() {
+      const { run, vm } = yield* Vm.make({ limits: { memory: 2 ** 24 } })
+      yield* run("t = {} pcall(function() while true do t[#t + 1] = ('x'):rep(2 ^ 16) .. #t end end)")
+      const error = yield* Effect.flip(vm.set("x", "y".repeat(2 ** 20)))
+      assert.deepStrictEqual([error.kind, error.limit], ["limit", "memory"])
+    }))
+
   it.effect("call themselves too deeply", () =>
     Effect.gen(function*() {
       const { run } = yield* Vm.make()

@@ -98,6 +98,10 @@ const MASK_COUNT = 8
 class LongJump extends Error {}
 const longJump = new LongJump()
 
+/** There is no room for what the host hands over; not even for the error. It ends the runtime. */
+export class OutOfMemory extends Error {}
+const outOfMemory = new OutOfMemory()
+
 /** A value of Lua that has no counterpart here, and where in the value it stands. */
 export class Unreadable extends Error {
   constructor(path: ReadonlyArray<string>, what: string) {
@@ -222,11 +226,12 @@ export class Lua {
     }
   }
 
-  /** A name that C can read; kept for good. */
+  /** A name that C can read; kept for good, so never one that a script has made up. */
   name(text: string): number {
     let pointer = this.names.get(text)
     if (pointer === undefined) {
       pointer = this.x.malloc(text.length + 1)
+      if (pointer === 0) throw outOfMemory
       const at = new Uint8Array(this.x.memory.buffer, pointer, text.length + 1)
       for (let i = 0; i < text.length; i++) at[i] = text.charCodeAt(i)
       at[text.length] = 0
@@ -258,7 +263,7 @@ export class Lua {
 
   private withBytes<A>(bytes: string, use: (pointer: number, size: number) => A): A {
     const pointer = this.x.malloc(Math.max(1, bytes.length))
-    if (pointer === 0) this.raise(this.L, "not enough memory")
+    if (pointer === 0) throw outOfMemory
     try {
       Buffer.from(this.x.memory.buffer, pointer, bytes.length).write(bytes, "latin1")
       return use(pointer, bytes.length)
@@ -269,8 +274,7 @@ export class Lua {
 
   /** Throws an error of Lua; only below a protected call. */
   raise(L: State, message: string): never {
-    const pointer = this.name(message)
-    this.x.lua_pushlstring(L, pointer, message.length)
+    this.push(L, message)
     this.x.lua_error(L)
     throw new Error("unreachable")
   }

@@ -4,7 +4,7 @@
  */
 import { receiveMessageOnPort, workerData } from "node:worker_threads"
 import type { LuaValue } from "../LuaValue.ts"
-import { FUNCTION, Lua, MEMORY, OK, STRING, SYNTAX, TABLE, Unreadable } from "./lua54.ts"
+import { FUNCTION, Lua, MEMORY, OK, OutOfMemory, STRING, SYNTAX, TABLE, Unreadable } from "./lua54.ts"
 import type { Answer, Failed, Order, Report, Setup } from "./protocol.ts"
 
 const { functions, limits, methods, module, port, prelude, shared, strict } = workerData as Setup
@@ -148,6 +148,9 @@ const protectedly = (what: (L: number) => number): Report => {
         fatal: true
       })
     }
+    if (error instanceof OutOfMemory) {
+      return failed("limit", `more than ${limits.memory} bytes of memory`, { limit: "memory", line, fatal: true })
+    }
     if (error instanceof RangeError) {
       return failed("limit", "calls nested too deeply", { limit: "stack", line, fatal: true })
     }
@@ -187,7 +190,13 @@ const load = (source: string, name: string): Report => {
   x.lua_settop(L, 0)
   // The first line may be for the shell.
   const text = source.replace(/^\u00EF\u00BB\u00BF/, "").replace(/^#/, "--")
-  const status = lua.load(L, text, chunk)
+  let status: number
+  try {
+    status = lua.load(L, text, chunk)
+  } catch (error) {
+    if (!(error instanceof OutOfMemory)) throw error
+    status = MEMORY
+  }
   if (status === SYNTAX) {
     const said = split(lua.bytes(L, -1) ?? "")
     return failed("syntax", said.detail, { line: said.line })
