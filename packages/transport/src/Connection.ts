@@ -26,6 +26,7 @@ import * as Bytes from "./internal/bytes.ts"
 import * as FakeTls from "./internal/fakeTls.ts"
 import * as Tcp from "./internal/tcp.ts"
 import * as Tunnel from "./internal/tunnel.ts"
+import * as WebSocket from "./internal/webSocket.ts"
 import type * as Proxy from "./Proxy.ts"
 
 /**
@@ -81,8 +82,8 @@ export interface Connection {
 }
 
 /**
- * How bytes get to a server: a TCP socket of Node unless something else is
- * provided (a proxy, a WebSocket, a test).
+ * How bytes get to a server: a TCP socket, or where there is none, as in a browser, a WebSocket of Telegram's; unless
+ * something else is provided.
  *
  * @since 1.0.0
  * @category references
@@ -90,8 +91,11 @@ export interface Connection {
 export const Dial: Context.Reference<
   (datacenter: Datacenter, openTimeout: Duration.Input) => Effect.Effect<Socket.Socket>
 > = Context.Reference("@effect-mtproto/transport/Connection/Dial", {
-  defaultValue: () => ({ host, port }: Datacenter, openTimeout: Duration.Input) =>
-    Effect.sync(() => Tcp.make({ host, port, openTimeout }))
+  defaultValue: () => (datacenter: Datacenter, openTimeout: Duration.Input) => {
+    if (!Tcp.isAvailable) return WebSocket.make(WebSocket.urlOf(datacenter, WebSocket.isTest(datacenter)), openTimeout)
+    const { host, port } = datacenter
+    return Effect.sync(() => Tcp.make({ host, port, openTimeout }))
+  }
 })
 
 /**

@@ -7,20 +7,17 @@
  * MtprotoTransport.layer(options).pipe(Layer.provide(WebSockets.layer()))
  * ```
  *
+ * In a browser, where there is no TCP, Telegram's servers are reached this way without
+ * the layer; servers of one's own need it, with `url: WebSockets.plainUrlOf`.
+ *
  * The connection has to be obfuscated, as it is unless switched off.
  *
  * @since 1.0.0
  */
-import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Socket from "effect/socket/Socket"
 import { Dial } from "./Connection.ts"
 import type { Datacenter } from "./Datacenter.ts"
-
-/** More than this unread is more than a server has to say: such a connection ends. */
-const HIGH_WATER_MARK = 64 * 1024 * 1024
-
-const NAMES = ["pluto", "venus", "aurora", "vesta", "flora"]
+import * as WebSocket from "./internal/webSocket.ts"
 
 /**
  * Where Telegram takes WebSockets for a data centre: the address is a name, since
@@ -30,11 +27,8 @@ const NAMES = ["pluto", "venus", "aurora", "vesta", "flora"]
  * @since 1.0.0
  * @category constructors
  */
-export const urlOf = (datacenter: Datacenter, options?: { readonly testServers?: boolean | undefined }): string => {
-  const name = NAMES[datacenter.id - 1]
-  const path = options?.testServers === true ? "apiws_test" : "apiws"
-  return name === undefined ? plainUrlOf(datacenter) : `wss://${name}.web.telegram.org/${path}`
-}
+export const urlOf = (datacenter: Datacenter, options?: { readonly testServers?: boolean | undefined }): string =>
+  WebSocket.urlOf(datacenter, options?.testServers === true)
 
 /**
  * The URL of a server by its address, without encryption around it: for servers of one's own.
@@ -42,8 +36,7 @@ export const urlOf = (datacenter: Datacenter, options?: { readonly testServers?:
  * @since 1.0.0
  * @category constructors
  */
-export const plainUrlOf = ({ host, port }: Datacenter): string =>
-  `ws://${host.includes(":") ? `[${host}]` : host}:${port}/apiws`
+export const plainUrlOf: (datacenter: Datacenter) => string = WebSocket.plainUrlOf
 
 /**
  * Makes connections WebSockets.
@@ -56,13 +49,7 @@ export const layer = (options?: {
   readonly url?: ((datacenter: Datacenter) => string) | undefined
   readonly testServers?: boolean | undefined
 }): Layer.Layer<never> =>
-  Layer.succeed(Dial, (datacenter, openTimeout) =>
-    Effect.provideService(
-      Socket.makeWebSocket(options?.url?.(datacenter) ?? urlOf(datacenter, options), {
-        protocols: ["binary"],
-        openTimeout,
-        highWaterMark: HIGH_WATER_MARK
-      }),
-      Socket.WebSocketConstructor,
-      (url, protocols) => new globalThis.WebSocket(url, protocols as Array<string>)
-    ))
+  Layer.succeed(
+    Dial,
+    (datacenter, openTimeout) => WebSocket.make(options?.url?.(datacenter) ?? urlOf(datacenter, options), openTimeout)
+  )

@@ -1,8 +1,13 @@
 /**
  * `gzip_packed` (core.telegram.org/mtproto/service_messages): reading with a
- * bound on what comes out, writing only when it helps.
+ * bound on what comes out, writing only when it helps, and only where the platform
+ * can do it at once (Node, Deno, Bun; not browsers).
  */
-import * as Zlib from "node:zlib"
+import type * as ZlibModule from "node:zlib"
+import { builtin } from "./builtin.ts"
+import * as Inflate from "./inflate.ts"
+
+const Zlib = builtin<typeof ZlibModule>("node:zlib")
 
 /** Below this a header costs more than compression gains. */
 const MIN_SIZE = 512
@@ -14,6 +19,7 @@ const MAX_RATIO = 0.9
  * data that would inflate to more than `limit` bytes.
  */
 export const inflate = (data: Uint8Array, limit: number): Uint8Array | undefined => {
+  if (Zlib === undefined) return Inflate.inflate(data, limit)
   try {
     const out = Zlib.unzipSync(data, { maxOutputLength: limit })
     return new Uint8Array(out.buffer, out.byteOffset, out.byteLength)
@@ -24,7 +30,7 @@ export const inflate = (data: Uint8Array, limit: number): Uint8Array | undefined
 
 /** Deflates as gzip, or answers `undefined` when it is not worth it. */
 export const deflate = (data: Uint8Array): Uint8Array | undefined => {
-  if (data.length < MIN_SIZE) return undefined
+  if (data.length < MIN_SIZE || Zlib === undefined) return undefined
   const out = Zlib.gzipSync(data, { level: 6 })
   return out.length > data.length * MAX_RATIO ? undefined : new Uint8Array(out.buffer, out.byteOffset, out.byteLength)
 }

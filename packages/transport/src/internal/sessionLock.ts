@@ -20,6 +20,7 @@ import type * as SqlError from "effect/sql/SqlError"
 import type * as Fs from "node:fs"
 import type * as Os from "node:os"
 import type { Lease, SessionStoreError } from "../SessionStore.ts"
+import { builtin } from "./builtin.ts"
 
 /** How often a holder shows that it is alive, in milliseconds. */
 export const BEAT = 5_000
@@ -48,8 +49,6 @@ export interface Row extends Holder {
  */
 export const standing = (row: Holder, self: Holder, exists: (pid: number) => boolean): "gone" | "unknown" =>
   row.machine !== "" && row.machine === self.machine && row.pid !== self.pid && !exists(row.pid) ? "gone" : "unknown"
-
-const builtin = <A>(name: string): A | undefined => globalThis.process?.getBuiltinModule?.(name) as A | undefined
 
 /** This process. Process numbers are unique within one namespace of one boot of one machine. */
 export const self = (): Holder => {

@@ -8,7 +8,13 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
-import * as Net from "node:net"
+import type * as Net from "node:net"
+import { builtin } from "./builtin.ts"
+
+const net = builtin<typeof Net>("node:net")
+
+/** Whether there is TCP here. In a browser there is not. */
+export const isAvailable = net !== undefined
 
 /** What one read brings at most. */
 const READ = 131_072
@@ -32,6 +38,7 @@ const unwritable = (cause: unknown) => new Socket.SocketError({ reason: new Sock
 const unopened = (kind: "Timeout" | "Unknown", cause: unknown) =>
   new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind, cause }) })
 
+/** Only where it is available. */
 export const make = (options: {
   readonly host: string
   readonly port: number
@@ -68,7 +75,7 @@ export const make = (options: {
     let isOpen = false
     const socket = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        Net.createConnection({
+        net!.createConnection({
           host,
           port,
           noDelay: true,
