@@ -51,13 +51,16 @@ const take = (
       persistent: true
     })))
 
+/** Whether the chat has come to be, even if only just now, in the transaction that this belongs to. */
+const exists = (work: Work): boolean => work.stored || work.state.phase._tag !== "New"
+
 const frame = (
   message: Api.encryptedMessage | Api.encryptedMessageService,
   confirm: Effect.Effect<void>
 ): Effect.Effect<void, never, Services> =>
   take(message.chatId, confirm, (work) => {
     // Without the chat there is no key; a closed one has forgotten it.
-    if (!work.stored || work.state.phase._tag === "Closed") return
+    if (!exists(work) || work.state.phase._tag === "Closed") return
     const { bytes, date, randomId } = message
     const file = message._tag === "encryptedMessage" && message.file._tag === "encryptedFile"
       ? { file: HistoryFile.reference(message.file) }
@@ -98,17 +101,17 @@ export const receive = <R>(
       return update.chat._tag === "encryptedChatRequested"
         ? requested(update.chat, incoming, decide)
         : take(update.chat.id, confirm, (work) => {
-          if (work.stored) work.step({ _tag: "ServerChat", chat: serverChat((update as Api.updateEncryption).chat) })
+          if (exists(work)) work.step({ _tag: "ServerChat", chat: serverChat((update as Api.updateEncryption).chat) })
         })
     case "updateEncryptedMessagesRead": {
       const { chatId, date, maxDate } = update
       return take(chatId, confirm, (work) => {
-        if (work.stored) work.step({ _tag: "ReadByPeer", maxDate, date })
+        if (exists(work)) work.step({ _tag: "ReadByPeer", maxDate, date })
       })
     }
     case "updateEncryptedChatTyping":
       return take(update.chatId, confirm, (work) => {
-        if (work.stored) work.step({ _tag: "TypingByPeer" })
+        if (exists(work)) work.step({ _tag: "TypingByPeer" })
       })
     default:
       return confirm

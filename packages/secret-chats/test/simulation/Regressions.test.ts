@@ -218,6 +218,22 @@ describe("found by the simulation", () => {
 })
 
 describe("found with TDLib at the other side", () => {
+  it.effect("a request and its withdrawal that come at once", () =>
+    Effect.gen(function*() {
+      const relay = new Relay()
+      const alice = yield* start(relay, relay.device(1n))
+      const device = relay.device(2n)
+      const { chatId } = yield* alice.chats.request({ userId: 2n, accessHash: 22n })
+      yield* alice.chats.discard(chatId)
+      yield* settle
+      assert.strictEqual(device.queue.length, 2)
+      const bob = yield* start(relay, device)
+      yield* eventually(() => device.queue.length === 0, "both updates")
+      yield* settle
+      assert.strictEqual((yield* bob.chats.get(chatId)).state, "closed")
+      assert.deepStrictEqual(bob.events.map(({ event }) => event._tag), ["ChatRequested", "ChatClosed"])
+    }))
+
   it("a message of the second up to which all was read can be read as well", () => {
     const first = receive(ready("creator"), text(11n), { date: 100 })
     const read = step(first.state, { _tag: "MarkRead", maxDate: 100 })
