@@ -211,6 +211,11 @@ const play = Effect.gen(function*() {
     Effect.gen(function*() {
       const kept = yield* TdChat.request(tdlib, account.phone)
       const taken = yield* TdChat.request(tdlib, account.phone)
+      // TDLib's discard would overtake its request
+      yield* eventually(Effect.gen(function*() {
+        const found = (yield* world.server.secretChats).find(({ id }) => id === taken.secretChatId)
+        yield* equal(found?.state, "requested", "state at the server")
+      }))
       yield* tdlib.invoke({ _: "closeSecretChat", secret_chat_id: taken.secretChatId })
       return { kept, taken }
     })
