@@ -114,9 +114,16 @@ export interface Actor {
 }
 
 /** @internal */
+export interface StoredEvent {
+  readonly id: bigint
+  readonly chatId: number
+  readonly event: Events.Event
+}
+
+/** @internal */
 export interface Subscriber {
-  /** There are new events in the store. */
-  readonly onStored: () => void
+  /** There are new events in the store: these, or, with `undefined`, any. */
+  readonly onStored: (events: ReadonlyArray<StoredEvent> | undefined) => void
   readonly onTyping: (chatId: number, event: Events.Event) => void
 }
 
@@ -252,13 +259,18 @@ const leave = (actor: Actor): void => {
  *
  * @internal
  */
-export const start = <R>(engine: Engine, effect: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> =>
+export const start = <R>(
+  engine: Engine,
+  effect: Effect.Effect<void, never, R>,
+  options?: { readonly startImmediately?: boolean }
+): Effect.Effect<void, never, R> =>
   Effect.suspend(() =>
     engine.store.scope.state._tag === "Closed"
       ? Effect.void
       : Effect.asVoid(Effect.forkIn(
         Effect.updateContext<void, never, R, R>(effect, Context.omit(Tracer.ParentSpan) as any),
-        engine.store.scope
+        engine.store.scope,
+        options
       ))
   )
 
@@ -501,7 +513,7 @@ const transact = (
 
     // A chat that is still new has not come to be.
     const exists = before !== undefined || work.state.phase._tag !== "New"
-    let eventsStored = false
+    let stored: ReadonlyArray<StoredEvent> = []
     if (work.isChanged && exists) {
       const incoming = work.incoming
       const known = incoming.length === 0 ? [] : yield* engine.store.known(chatId, incoming)
@@ -519,23 +531,35 @@ const transact = (
         return yield* transact(engine, actor, perform, jobs, conflicts + 1)
       }
       actor.loaded = work.forgotten ? undefined : { version: committed.success.version, state: work.state }
-      eventsStored = committed.success.events.length > 0
+      stored = committed.success.events.map((id, i) => ({ id, chatId, event: work.appended[i]! }))
     } else if (work.isDoubtful && !fresh && (yield* storedVersion(engine.store, chatId)) !== before!.version) {
       // Nothing to commit, so nothing to conflict: somebody else has advanced the chat unnoticed.
       actor.loaded = undefined
       return yield* transact(engine, actor, perform, jobs, conflicts + 1)
     }
     afterCommit(engine, actor, work)
+    // What is to be sent is on its way before anybody hears of anything.
+    const isFlushing = (fresh && actor.unsent.size > 0) || work.acts.some((one) => one._tag === "Flush")
+    if (isFlushing && !fresh) yield* act(engine, actor, perform, { _tag: "Flush" }, { startImmediately: true })
     jobs.forEach((job, i) => {
       const result = results[i]!
       job.done(Result.isSuccess(result) ? Exit.succeed(result.success) : Exit.fail(result.failure))
     })
     // What is read anew may have events that nobody has heard of: of a commit whose answer was lost, or of another process.
-    if (eventsStored || fresh) { for (const subscriber of engine.subscribers) subscriber.onStored() }
+    if ((stored.length > 0 || fresh) && engine.subscribers.size > 0) {
+      const news = fresh ? undefined : stored
+      yield* start(
+        engine,
+        Effect.sync(() => {
+          for (const subscriber of engine.subscribers) subscriber.onStored(news)
+        })
+      )
+    }
     for (const observer of actor.observers) observer.onState(work.state)
     for (const job of jobs) if (job.committed !== undefined) yield* job.committed
-    if (fresh && actor.unsent.size > 0) yield* act(engine, actor, perform, { _tag: "Flush" })
-    for (const one of acts(work)) yield* act(engine, actor, perform, one)
+    for (const one of work.acts) if (one._tag !== "Flush") yield* act(engine, actor, perform, one)
+    // Whoever made the chat be loaded may have more to send along.
+    if (isFlushing && fresh) yield* act(engine, actor, perform, { _tag: "Flush" })
   })
 
 /** Whether messages wait to be sent once the work is committed. */
@@ -608,13 +632,13 @@ const afterCommit = (engine: Engine, actor: Actor, work: Work): void => {
   if (alarm) { for (const ring of engine.alarms) ring() }
 }
 
-/** The acts of a work, one flush at most, last. */
-const acts = (work: Work): ReadonlyArray<Act> => {
-  const others = work.acts.filter((one) => one._tag !== "Flush")
-  return others.length === work.acts.length ? others : [...others, { _tag: "Flush" }]
-}
-
-const act = (engine: Engine, actor: Actor, perform: Perform, one: Act): Effect.Effect<void, never, Services> => {
+const act = (
+  engine: Engine,
+  actor: Actor,
+  perform: Perform,
+  one: Act,
+  options?: { readonly startImmediately?: boolean }
+): Effect.Effect<void, never, Services> => {
   switch (one._tag) {
     case "Wipe":
       return Effect.sync(() => Keys.wipe(one.bytes))
@@ -633,7 +657,8 @@ const act = (engine: Engine, actor: Actor, perform: Perform, one: Act): Effect.E
               ? Effect.void
               : Effect.logError(`Secret chat ${actor.chatId}: ${one._tag} failed`, cause)),
           ended
-        )
+        ),
+        options
       )
     }
   }

@@ -138,9 +138,10 @@ const run = Effect.fnUntraced(function*(
       .slice(0, usual.window)
     if (line.length === 0) return end()
 
-    const results = yield* Effect.forEach(line, (entry) => Effect.result(send(state.success, entry, policyOf(entry))), {
-      concurrency: "unbounded"
-    })
+    const sending = (entry: OutboxEntry) => Effect.result(send(state.success, entry, policyOf(entry)))
+    const results = line.length === 1
+      ? [yield* sending(line[0]!)]
+      : yield* Effect.forEach(line, sending, { concurrency: "unbounded" })
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
     const refused: Array<readonly [entry: OutboxEntry, error: InvokeError]> = []
     let network: Transport.TransportError | undefined

@@ -87,27 +87,32 @@ const sendOne = (
       }))
   })
 
-/**
- * The outcomes of a message, one for each part, as they happen. A part is numbered, encrypted and stored when the ones
- * before it were taken by the server.
- *
- * @internal
- */
-export const sendStream = (
+/** The parts that a message is sent as. */
+const prepare = Effect.fnUntraced(function*(
   peer: SecretPeer,
-  draft: DecryptedMessage.AnyDraft,
+  draft: DecryptedMessage.AnyDraft
+): Effect.fn.Return<
+  { readonly chatId: number; readonly parts: ReadonlyArray<Content> },
+  Errors.SecretChatError,
+  Services
+> {
+  const chatId = yield* Effect.fromResult(chatIdOf(peer))
+  const crypto = yield* Crypto
+  const engine = yield* theEngine
+  const ttl = draft?._tag === "decryptedMessage" && draft.ttl === undefined
+    ? Machine.ttl(yield* stateOf(engine, perform, actorOf(engine, chatId)))
+    : 0
+  const content = yield* Effect.fromResult(complete(draft, crypto, ttl))
+  return { chatId, parts: Chunks.split(content, (count) => Array.from({ length: count }, () => randomId(crypto))) }
+})
+
+const sendParts = (
+  chatId: number,
+  parts: ReadonlyArray<Content>,
   via: Via,
-  file?: Uint8Array
+  file: Uint8Array | undefined
 ): Stream.Stream<Outcome, Errors.SecretChatError, Services> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const chatId = yield* Effect.fromResult(chatIdOf(peer))
-    const crypto = yield* Crypto
-    const engine = yield* theEngine
-    const ttl = draft?._tag === "decryptedMessage" && draft.ttl === undefined
-      ? Machine.ttl(yield* stateOf(engine, perform, actorOf(engine, chatId)))
-      : 0
-    const content = yield* Effect.fromResult(complete(draft, crypto, ttl))
-    const parts = Chunks.split(content, (count) => Array.from({ length: count }, () => randomId(crypto)))
+  Stream.suspend(() => {
     const sent: Array<Outcome> = []
     return Stream.mapEffect(Stream.fromIterable(parts.entries()), ([i, part]) =>
       sendOne(chatId, part, i === 0 ? via : via === "file" ? "message" : via, i === 0 ? file : undefined).pipe(
@@ -120,7 +125,21 @@ export const sendStream = (
           Errors.withSent(error, [...sent])
         )
       ))
-  }))
+  })
+
+/**
+ * The outcomes of a message, one for each part, as they happen. A part is numbered, encrypted and stored when the ones
+ * before it were taken by the server.
+ *
+ * @internal
+ */
+export const sendStream = (
+  peer: SecretPeer,
+  draft: DecryptedMessage.AnyDraft,
+  via: Via,
+  file?: Uint8Array
+): Stream.Stream<Outcome, Errors.SecretChatError, Services> =>
+  Stream.unwrap(Effect.map(prepare(peer, draft), ({ chatId, parts }) => sendParts(chatId, parts, via, file)))
 
 /** One outcome as itself, several as an array. @internal */
 export type Outcomes = Outcome | readonly [Outcome, Outcome, ...Array<Outcome>]
@@ -132,7 +151,10 @@ export const sendAll = (
   via: Via,
   file?: Uint8Array
 ): Effect.Effect<Outcomes, Errors.SecretChatError, Services> =>
-  Effect.map(
-    Stream.runCollect(sendStream(peer, draft, via, file)),
-    (outcomes) => (outcomes.length === 1 ? outcomes[0]! : outcomes) as Outcomes
-  )
+  Effect.flatMap(prepare(peer, draft), ({ chatId, parts }) =>
+    parts.length === 1
+      ? Effect.mapError(sendOne(chatId, parts[0]!, via, file), (error) => Errors.withSent(error, []))
+      : Effect.map(
+        Stream.runCollect(sendParts(chatId, parts, via, file)),
+        (outcomes) => outcomes as unknown as Outcomes
+      ))

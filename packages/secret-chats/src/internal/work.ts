@@ -207,6 +207,9 @@ export class Work {
     return discard(this.step({ _tag: "Sent", record, date }))
   }
 
+  /** The events of the last {@link write}, in the order in which it appends them. */
+  appended: ReadonlyArray<Events.Event> = []
+
   /** Random ids of the incoming messages that are new in this work. */
   get incoming(): ReadonlyArray<bigint> {
     return this.entries.flatMap((entry) =>
@@ -219,9 +222,14 @@ export class Work {
    * an id is neither stored nor reported. `isSending` says whether messages wait to be sent afterwards.
    */
   write(expected: number, known: ReadonlyArray<bigint>, isSending: boolean): Write {
-    if (this.forgotten) return { chatId: this.chatId, expected, chat: undefined, changes: [] }
+    if (this.forgotten) {
+      this.appended = []
+      return { chatId: this.chatId, expected, chat: undefined, changes: [] }
+    }
     const version = expected + 1
     const changes: Array<Change> = []
+    const appended: Array<Events.Event> = []
+    this.appended = appended
     const seen = new Set(known)
     let position = version * positionsPerVersion
     // Where the last change of the outbox stands, so that one range says that a row of messages was taken.
@@ -297,6 +305,7 @@ export class Work {
               }
             })
           }
+          appended.push(event)
           changes.push({ _tag: "AppendEvent", data: Events.encode(event) }, ...historyOf(event))
           break
         }

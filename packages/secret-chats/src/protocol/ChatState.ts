@@ -20,6 +20,7 @@ import * as Layers from "./Layers.ts"
 import * as Outbox from "./Outbox.ts"
 import { Phase } from "./Phase.ts"
 import * as Sequence from "./Sequence.ts"
+import * as StoredJson from "./StoredJson.ts"
 import * as Ttl from "./Ttl.ts"
 
 const Head = Schema.Struct({
@@ -117,12 +118,15 @@ const utf8Strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const readVersion = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Struct({ v: Schema.Int })))
 
 /** JSON in an envelope that names its version; an older one gets its own reader here. */
-const stored = <A, I>(part: StateError["part"], schema: Schema.Codec<A, I>) => {
+const stored = <A, I>(
+  part: StateError["part"],
+  schema: Schema.Codec<A, I>,
+  write: StoredJson.Write<A> = StoredJson.any(schema)
+) => {
   const codec = Schema.fromJsonString(Schema.toCodecJson(Schema.Struct({ v: Schema.Literal(VERSION), value: schema })))
-  const write = Schema.encodeSync(codec)
   const read = Schema.decodeUnknownResult(codec)
   return {
-    encode: (value: A): Uint8Array => utf8.encode(write({ v: VERSION, value })),
+    encode: (value: A): Uint8Array => utf8.encode(`{"v":${VERSION},"value":${write(value)}}`),
     decode: (bytes: Uint8Array): Result.Result<A, StateError> => {
       let text: string
       try {
@@ -162,9 +166,19 @@ const Summary = Schema.Struct({
  */
 export interface Summary extends Schema.Schema.Type<typeof Summary> {}
 
-const head = stored("head", Head)
+const head = stored(
+  "head",
+  Head,
+  StoredJson.struct(Head.fields, {
+    keys: StoredJson.struct(Keys.fields),
+    sequence: StoredJson.struct(Sequence.Sequence.fields),
+    layers: StoredJson.struct(Layers.Layers.fields),
+    inbox: StoredJson.struct(Inbox.Head.fields),
+    outbox: StoredJson.struct(Outbox.Head.fields)
+  })
+)
 const summary = stored("head", Summary)
-const record = stored("outbox", Outbox.OutboxRecord)
+const record = stored("outbox", Outbox.OutboxRecord, StoredJson.struct(Outbox.OutboxRecord.fields))
 const pending = stored("pending", Inbox.Pending)
 
 /**

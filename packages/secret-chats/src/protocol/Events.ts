@@ -14,6 +14,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Content from "./Content.ts"
+import * as StoredJson from "./StoredJson.ts"
 import { Rule } from "./Violation.ts"
 
 /**
@@ -195,7 +196,19 @@ const utf8Strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
  * @since 1.0.0
  * @category codecs
  */
-export const encode = (event: Event): Uint8Array => utf8.encode(encodeStored({ v: 1, event }))
+export const encode = (event: Event): Uint8Array => {
+  const text = plain(event)
+  return utf8.encode(text === undefined ? encodeStored({ v: 1, event }) : `{"v":1,"event":${text}}`)
+}
+
+/** Most events, and messages without media, are made of numbers and texts. */
+const plain = (event: Event): string | undefined => {
+  if (event._tag !== "NewMessage") return StoredJson.flat(event)
+  if (event.file !== undefined) return undefined
+  const { message: content, ...rest } = event
+  const message = StoredJson.flat(content)
+  return message === undefined ? undefined : `${StoredJson.flat(rest)!.slice(0, -1)},"message":${message}}`
+}
 
 /**
  * @since 1.0.0
