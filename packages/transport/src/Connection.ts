@@ -74,7 +74,11 @@ export class ConnectionError extends Schema.TaggedError<ConnectionError>()("Conn
  * @category models
  */
 export interface Connection {
-  readonly send: (packets: ReadonlyArray<Uint8Array>) => Effect.Effect<void, ConnectionError>
+  /** `onProgress` is called while a lot is being written, so that a slow network can be told from a dead one. */
+  readonly send: (
+    packets: ReadonlyArray<Uint8Array>,
+    onProgress?: (() => void) | undefined
+  ) => Effect.Effect<void, ConnectionError>
   /** The packets that came, at least one. Always ends with an error. */
   readonly receive: Effect.Effect<ReadonlyArray<Uint8Array>, ConnectionError>
   /** Nobody reads these packets any more, nor any views of them. */
@@ -109,6 +113,8 @@ export interface Options {
   readonly proxy?: Proxy.Proxy | undefined
   /** Hides the protocol from filters on the way; `dcId` is what the header names. */
   readonly obfuscation?: { readonly dcId: number } | undefined
+  /** Called when something came that does not make a packet yet. */
+  readonly onBytes?: (() => void) | undefined
 }
 
 /**
@@ -190,7 +196,9 @@ export const open: (
         onFailure: (cause) => Effect.fail(new ConnectionError({ reason: "closed", cause })),
         onSuccess: (chunks) => {
           const packets = read(chunks)
-          return packets.length > 0 ? Effect.succeed(packets) : receive
+          if (packets.length > 0) return Effect.succeed(packets)
+          options.onBytes?.()
+          return receive
         }
       })
     })
@@ -201,14 +209,17 @@ export const open: (
         if (!isPlainTcp) return
         for (const { buffer } of packets) if (buffer.byteLength > 0) release(new Uint8Array(buffer))
       },
-      send: (packets) =>
+      send: (packets, onProgress) =>
         Effect.suspend(() => {
           const plain = packets.map((packet) => stream.packet(packet))
           if (first !== undefined) plain.unshift(first)
           first = undefined
           const frames = tunnel?.wrap === undefined ? plain : plain.map(tunnel.wrap)
           if (frames.length === 0) return Effect.void
-          return Effect.matchEffect(writer.writeAll(frames as [Uint8Array, ...Array<Uint8Array>]), {
+          const written = Tcp.owns(socket)
+            ? inSteps(writer, frames, onProgress)
+            : writer.writeAll(frames as unknown as Frames)
+          return Effect.matchEffect(written, {
             onFailure: (cause) => Effect.fail(new ConnectionError({ reason: "closed", cause })),
             onSuccess: () => {
               if (isPlainTcp) { for (const frame of frames) release(frame) }
@@ -219,6 +230,47 @@ export const open: (
     }
   }
 )
+
+type Frames = readonly [Uint8Array, ...Array<Uint8Array>]
+
+/** What is handed to the system at once, at most. */
+const STEP = 131_072
+
+const inSteps = (
+  writer: Socket.Writer,
+  frames: ReadonlyArray<Uint8Array>,
+  onProgress: (() => void) | undefined
+): Effect.Effect<void, Socket.SocketError> => {
+  let size = 0
+  for (const frame of frames) size += frame.length
+  if (size <= STEP) return writer.writeAll(frames as unknown as Frames)
+  // all alike: the end of a small last one would not be waited for
+  const steps = cut(frames, Math.ceil(size / Math.ceil(size / STEP)))
+  return Effect.forEach(
+    steps,
+    (step) => Effect.map(writer.writeAll(step as unknown as Frames), () => onProgress?.()),
+    { discard: true }
+  )
+}
+
+/** Divides arrays into groups of at most so many bytes. */
+const cut = (arrays: ReadonlyArray<Uint8Array>, most: number): ReadonlyArray<ReadonlyArray<Uint8Array>> => {
+  const groups: Array<Array<Uint8Array>> = []
+  let room = 0
+  for (const array of arrays) {
+    for (let at = 0; at < array.length;) {
+      if (room === 0) {
+        groups.push([])
+        room = most
+      }
+      const some = array.subarray(at, at + room)
+      groups.at(-1)!.push(some)
+      at += some.length
+      room -= some.length
+    }
+  }
+  return groups
+}
 
 // ----- proxies
 

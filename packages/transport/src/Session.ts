@@ -190,6 +190,8 @@ export interface Session {
   detach(): void
   /** A packet came from the server. */
   receive(now: number, packet: Uint8Array): void
+  /** Bytes came that are no whole packet yet: the network lives, however slow it is. Counts for a minute. */
+  stir(now: number): void
   /** The packets to send now. */
   poll(now: number): Array<Uint8Array>
   /** When `poll` has something to do without new input; may lie in the past. */
@@ -205,6 +207,8 @@ const RECEIVED = 1_000
 const MAX_REJECTIONS = 5
 const MAX_CHECK_DELAY = 60_000
 const RECENT_PACKETS = 64
+/** A packet that takes longer to arrive is as good as none. */
+const SLOWEST_PACKET = 60_000
 const STATE_REQUESTS = 16
 const SALT_REQUEST_INTERVAL = 60_000
 
@@ -248,6 +252,8 @@ class SessionImpl implements Session, Incoming.Handler {
   stateRequests = new Map<bigint, ReadonlyArray<bigint>>()
   checkAt = Infinity
   lastReceived = 0
+  /** When a packet came last that was the server's. */
+  provenAt = 0
   pingSentAt: number | undefined
   saltsAskedAt = -Infinity
   saltRequest = 0n
@@ -291,7 +297,7 @@ class SessionImpl implements Session, Incoming.Handler {
 
   attach(now: number): void {
     this.attached = true
-    this.lastReceived = now
+    this.lastReceived = this.provenAt = now
     this.pingSentAt = undefined
     this.notices = this.notices.filter((notice) => notice.again)
     this.stateRequests.clear()
@@ -508,11 +514,17 @@ class SessionImpl implements Session, Incoming.Handler {
     if (message.sessionId !== this.id) return
     this.receiving = this.id
     this.authenticated++
-    this.lastReceived = now
+    this.lastReceived = this.provenAt = now
     this.pingSentAt = undefined
     if (!this.clock.observe(now, message.msgId) && !Incoming.isComplaint(message.body)) return
     Incoming.dispatch(this, message, this.limits.maxInflated)
     if (this.acks.length > 0 && this.ackAt === Infinity) this.ackAt = now + this.limits.ackDelay
+  }
+
+  stir(now: number): void {
+    if (now >= this.provenAt + SLOWEST_PACKET) return
+    this.lastReceived = now
+    this.pingSentAt = undefined
   }
 
   accept(msgId: bigint, seqNo: number): boolean {

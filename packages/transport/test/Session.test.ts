@@ -360,3 +360,33 @@ describe("Session: acknowledgements", () => {
     assert.deepStrictEqual(find(peer.poll(), "msgs_ack")!.msgIds, [id])
   })
 })
+
+describe("Session: a slow network", () => {
+  const { pingInterval, pongTimeout } = Session.defaultLimits
+
+  withPeer("is not taken for a dead one while a large packet comes in", (make) => {
+    const peer = make().attach()
+    peer.poll()
+    for (let i = 0; i < 9; i++) {
+      peer.now += pingInterval - 1
+      peer.session.stir(peer.now)
+      assert.isUndefined(find(peer.poll(), "ping_delay_disconnect"))
+    }
+    assert.deepStrictEqual(peer.session.events().filter(({ _tag }) => _tag === "Close"), [])
+  })
+
+  withPeer("gets a minute for a packet", (make) => {
+    const peer = make().attach()
+    peer.poll()
+    const until = peer.now + 60_000 + pingInterval + pongTimeout + 2_000
+    let closed = false
+    while (peer.now < until && !closed) {
+      peer.now += 1_000
+      peer.session.stir(peer.now)
+      peer.poll()
+      closed = peer.session.events().some(({ _tag }) => _tag === "Close")
+    }
+    assert.isTrue(closed)
+    assert.isAbove(peer.now, until - 10_000)
+  })
+})

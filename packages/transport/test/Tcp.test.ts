@@ -1,8 +1,12 @@
+import * as Framed from "@effect-mtproto/core/framing/Connection"
+import { Crypto } from "@effect-mtproto/crypto/Crypto"
+import * as TestCrypto from "@effect-mtproto/crypto/TestCrypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Socket from "effect/socket/Socket"
 import * as Net from "node:net"
+import * as Connection from "../src/Connection.ts"
 import * as Tcp from "../src/internal/tcp.ts"
 
 /** A server that does something with each connection. */
@@ -101,4 +105,39 @@ describe("tcp", () => {
       }))
       assert.strictEqual((yield* Fiber.join(waiting)).reason._tag, "SocketCloseError")
     }).pipe(Effect.scoped))
+
+  it.live("a connection says how writing goes on, and that bytes come which are no packet yet", () =>
+    Effect.gen(function*() {
+      const crypto = yield* Crypto
+      const server = Framed.server({ aesCtr: crypto.aesCtr, randomBytes: crypto.randomBytes })
+      const { port } = yield* listen((socket) => {
+        socket.on("data", (chunk) => {
+          for (const event of server.push(chunk)) {
+            if (event._tag === "Packet") socket.write(server.encoder()!.packet(event.payload))
+          }
+        })
+        socket.on("error", () => {})
+      })
+      let steps = 0
+      let stirred = 0
+      const connection = yield* Connection.open(crypto, { id: 2, host: "127.0.0.1", port }, {
+        openTimeout: "10 seconds",
+        obfuscation: { dcId: 2 },
+        onBytes: () => {
+          stirred++
+        }
+      })
+      for (const length of [64, 700_000, 16_000, 131_072 + 64]) {
+        const packet = content.slice(0, length)
+        yield* connection.send([packet], () => {
+          steps++
+        })
+        const [answer] = yield* connection.receive
+        assert.isTrue(Buffer.from(answer!).equals(packet))
+        connection.done([answer!])
+      }
+      // 700,000 bytes in 6 steps, 131,140 in 2
+      assert.strictEqual(steps, 8)
+      assert.isAtLeast(stirred, 5)
+    }).pipe(Effect.scoped, Effect.provide(TestCrypto.layer({ seed: "tcp" }))))
 })

@@ -314,7 +314,9 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         if (packets.length > 0) {
           sendingSince = time
           alarm.rearm()
-          yield* connection.send(packets)
+          yield* connection.send(packets, () => {
+            sendingSince = now()
+          })
           sendingSince = undefined
           for (const packet of packets) Memory.release(packet)
         }
@@ -330,7 +332,8 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         openTimeout: settings.openTimeout,
         framing: settings.framing,
         proxy: settings.proxy,
-        obfuscation: settings.obfuscated ? { dcId: settings.wireDc } : undefined
+        obfuscation: settings.obfuscated ? { dcId: settings.wireDc } : undefined,
+        onBytes: () => session?.stir(now())
       })
     })
 
