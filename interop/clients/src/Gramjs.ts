@@ -14,6 +14,7 @@ import { StringSession } from "telegram/sessions/index.js"
 import type { Account, Judge, Judgement } from "./Judge.ts"
 import { equal, inbox, sameBytes, sample } from "./Judge.ts"
 import * as Proxies from "./Proxies.ts"
+import * as Restart from "./Restart.ts"
 
 interface KeyTable {
   readonly _serverKeys: Map<string, { readonly n: unknown; readonly e: number }>
@@ -209,6 +210,20 @@ const run = async (judge: Judge): Promise<void> => {
     equal([String(me.id), me.bot], [String(account.id), true], "the user")
     await bot.destroy()
   })
+  await check("goes on after the server was stopped and started", async () => {
+    const before = await Restart.make(judge)
+    const account = await before.account()
+    const other = await before.account()
+    const { client: steady, texts: received } = await make(before)
+    await logIn(steady, account)
+    await steady.getMe()
+    await before.stop()
+    const after = await before.start()
+    equal((await steady.getMe()).phone, account.phone, "the phone number")
+    await judge.run(after.server.sendMessage(other.phone, account.phone, "after the start"))
+    await received.find("the message", ({ text }) => text === "after the start")
+    await steady.destroy()
+  }, 30)
   await check("framing: abridged", () => works(judge, { connection: ConnectionTCPAbridged }))
   await check("framing: obfuscated abridged", () => works(judge, { connection: ConnectionTCPObfuscated }))
   await check("WebSocket", () => works(judge, { connection: ConnectionTCPObfuscated, webSocket: true }))

@@ -15,6 +15,7 @@ import { addPublicKey, NodeCryptoProvider } from "@mtcute/node/utils.js"
 import type { Account, Judge, Judgement } from "./Judge.ts"
 import { equal, inbox, sameBytes, sample } from "./Judge.ts"
 import * as Proxies from "./Proxies.ts"
+import * as Restart from "./Restart.ts"
 
 /** Connects nowhere but to this machine. */
 class OnlyLoopback extends TcpTransport {
@@ -265,6 +266,22 @@ const run = async (judge: Judge): Promise<void> => {
     equal((await logIn(hidden, account)).id, Number(account.id), "the user")
     await hidden.destroy()
   })
+
+  await check("goes on after the server was stopped and started", async () => {
+    const before = await Restart.make(judge)
+    const account = await before.account()
+    const other = await before.account()
+    const { client: steady, texts: received } = await make(before)
+    await logIn(steady, account)
+    await before.called(account, "updates.getDifference")
+    await before.stop()
+    const after = await before.start()
+    equal((await steady.call({ _: "help.getNearestDc" })).thisDc, after.server.dcId, "the data centre")
+    await judge.run(after.server.sendMessage(other.phone, account.phone, "after the start"))
+    await received.find("the message", ({ text }) => text === "after the start")
+    equal(await judge.run(after.server.callCount("auth.signIn")), 0, "logins")
+    await steady.destroy()
+  }, 30)
 
   await check(
     "framing: obfuscated intermediate",

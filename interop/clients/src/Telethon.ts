@@ -7,6 +7,7 @@ import { createInterface } from "node:readline"
 import type { Account, Judge, Judgement } from "./Judge.ts"
 import { equal, inbox, sameBytes, sample } from "./Judge.ts"
 import * as Proxies from "./Proxies.ts"
+import * as Restart from "./Restart.ts"
 
 interface Text {
   readonly client: string
@@ -187,6 +188,26 @@ const run = async (judge: Judge): Promise<void> => {
     equal(await logIn(python, "far", account), Number(account.id), "the user")
     equal(await call("nearest", { client: "far" }), 4, "the data centre")
   })
+  await check("goes on after the server was stopped and started", async () => {
+    const before = await Restart.make(judge)
+    const account = await before.account()
+    const other = await before.account()
+    await call("setup", {
+      key: before.server.publicKeyPem,
+      host: "127.0.0.1",
+      port: before.server.port,
+      dc: server.dcId
+    })
+    await call("open_client", { client: "steady" })
+    await logIn(python, "steady", account)
+    await before.stop()
+    const after = await before.start()
+    equal(await call("me", { client: "steady" }), [Number(account.id), account.phone], "the user")
+    await judge.run(after.server.sendMessage(other.phone, account.phone, "after the start"))
+    await heard("steady", "after the start")
+    await call("close", { client: "steady" })
+    await call("setup", { key: server.publicKeyPem, host: server.host, port: server.port, dc: server.dcId })
+  }, 30)
   for (const how of ["abridged", "intermediate", "obfuscated"]) {
     await check(`framing: ${how}`, () => works(judge, python, how))
   }
