@@ -7,7 +7,7 @@ import * as Vm from "./support/vm.ts"
 const failure = <A, R>(effect: Effect.Effect<A, LuaError.LuaError, R>) => Effect.flip(effect)
 
 describe("LuaVm", () => {
-  it.effect("hands values over exactly", () =>
+  it.live("hands values over exactly", () =>
     Effect.gen(function*() {
       const { calls, run, vm } = yield* Vm.make()
       const all = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join("")
@@ -37,7 +37,7 @@ describe("LuaVm", () => {
       assert.deepStrictEqual(calls, [["messages.echo", value]])
     }))
 
-  it.effect("calls functions, in both spellings, and back", () =>
+  it.live("calls functions, in both spellings, and back", () =>
     Effect.gen(function*() {
       const { calls, printed, run, vm } = yield* Vm.make()
       yield* run(`
@@ -61,7 +61,7 @@ describe("LuaVm", () => {
       assert.include((yield* failure(vm.call("missing"))).detail, "no such function")
     }))
 
-  it.effect("calls work in coroutines, in metamethods, in sort and gsub", () =>
+  it.live("calls work in coroutines, in metamethods, in sort and gsub", () =>
     Effect.gen(function*() {
       const { run } = yield* Vm.make()
       assert.deepStrictEqual(
@@ -76,7 +76,7 @@ describe("LuaVm", () => {
       )
     }))
 
-  it.effect("errors of calls are results, or raised", () =>
+  it.live("errors of calls are results, or raised", () =>
     Effect.gen(function*() {
       const { printed, run } = yield* Vm.make()
       const expected = LuaValue.table({ error_code: 400n, error: "DATA_INVALID" })
@@ -100,7 +100,7 @@ describe("LuaVm", () => {
       )
     }))
 
-  it.effect("what cannot be handed over is an error of that call", () =>
+  it.live("what cannot be handed over is an error of that call", () =>
     Effect.gen(function*() {
       const { calls, run, vm } = yield* Vm.make({ limits: { transfer: 100_000 } })
       const says = (value: string) =>
@@ -134,7 +134,7 @@ describe("LuaVm", () => {
       assert.strictEqual(yield* run("result = messages.echo{a = 1}.a"), 1n)
     }))
 
-  it.effect("metatables stay behind and are not called", () =>
+  it.live("metatables stay behind and are not called", () =>
     Effect.gen(function*() {
       const { run } = yield* Vm.make()
       assert.deepStrictEqual(
@@ -148,7 +148,7 @@ describe("LuaVm", () => {
       )
     }))
 
-  it.effect("errors have a line", () =>
+  it.live("errors have a line", () =>
     Effect.gen(function*() {
       const { run } = yield* Vm.make()
       const at = Effect.fnUntraced(function*(source: string) {
@@ -182,7 +182,7 @@ describe("LuaVm", () => {
       assert.strictEqual(yield* run("#!/usr/bin/lua\nresult = 1"), 1n)
     }))
 
-  it.effect("the sandbox", () =>
+  it.live("the sandbox", () =>
     Effect.gen(function*() {
       const { run } = yield* Vm.make()
       yield* run(`
@@ -215,7 +215,7 @@ describe("LuaVm", () => {
       )
     }))
 
-  it.effect("one runtime has nothing of another", () =>
+  it.live("one runtime has nothing of another", () =>
     Effect.gen(function*() {
       const one = yield* Vm.make()
       const other = yield* Vm.make()
@@ -223,7 +223,7 @@ describe("LuaVm", () => {
       assert.isNull(yield* other.run("assert(('a'):upper() == 'A'); result = x"))
     }))
 
-  it.effect("a runtime ends with its scope, and with who is interrupted in the middle", () =>
+  it.live("a runtime ends with its scope, and with who is interrupted in the middle", () =>
     Effect.gen(function*() {
       const { vm } = yield* Effect.scoped(Vm.make())
       assert.strictEqual((yield* failure(vm.get("x"))).kind, "host")

@@ -15,12 +15,12 @@ const ends = (source: string, limits?: Parameters<typeof Vm.make>[0] extends inf
 const instructions = { kind: "limit" as const, limit: "instructions" as const, isOver: true }
 
 describe("scripts that mean no good", () => {
-  it.effect("loop for ever", () =>
+  it.live("loop for ever", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* ends("\nwhile true do end"), { ...instructions, line: 2 })
     }))
 
-  it.effect("catch what stops them", () =>
+  it.live("catch what stops them", () =>
     Effect.gen(function*() {
       for (
         const source of [
@@ -30,8 +30,6 @@ describe("scripts that mean no good", () => {
           "local t <close> = setmetatable({}, {__close = function() while true do end end}) while true do end",
           "setmetatable(_G, {__index = function(_, k) while true do end end}) local x = y",
           "table.sort({3, 2, 1}, function() while true do end end)",
-          "for _ in coroutine.wrap(function() while true do coroutine.yield(1) end end) do end",
-          "local function f() return f() end f()",
           "while true do string.format('%s', setmetatable({}, {__tostring = function() return '' end})) end"
         ]
       ) {
@@ -40,7 +38,7 @@ describe("scripts that mean no good", () => {
       }
     }))
 
-  it.effect("take all memory", () =>
+  it.live("take all memory", () =>
     Effect.gen(function*() {
       const { run, vm } = yield* Vm.make({ limits: { memory: 2 ** 24 } })
       for (
@@ -64,7 +62,7 @@ describe("scripts that mean no good", () => {
       }
     }))
 
-  it.effect("are short of memory, and go on", () =>
+  it.live("are short of memory, and go on", () =>
     Effect.gen(function*() {
       const { run } = yield* Vm.make({ limits: { memory: 2 ** 24 } })
       assert.deepStrictEqual(
@@ -72,12 +70,17 @@ describe("scripts that mean no good", () => {
           local ok, e = pcall(string.rep, "x", 1e9)
           assert(not ok and e == "not enough memory")
           for i = 1, 5 do local t = {} pcall(function() for j = 1, 1e9 do t[j] = j end end) end
+          pcall(function() local t = {} while true do t[#t + 1] = ("x"):rep(1000) .. #t end end)
+          for i = 1, 1000 do end
+          assert(#("x"):rep(1e6) == 1e6)
+          pcall(function() local t = {} while true do t[#t + 1] = ("x"):rep(1000) .. #t end end)
           result = messages.echo{a = 1}.a`),
         1n
       )
+      assert.strictEqual(yield* run("result = #('x'):rep(1e6)"), 1000000n)
     }))
 
-  it.effect("are full when the host has something for them", () =>
+  it.live("are full when the host has something for them", () =>
     Effect.gen(function*() {
       const { run, vm } = yield* Vm.make({ limits: { memory: 2 ** 24 } })
       yield* run("t = {} pcall(function() while true do t[#t + 1] = ('x'):rep(2 ^ 16) .. #t end end)")
@@ -85,7 +88,7 @@ describe("scripts that mean no good", () => {
       assert.deepStrictEqual([error.kind, error.limit], ["limit", "memory"])
     }))
 
-  it.effect("call themselves too deeply", () =>
+  it.live("call themselves too deeply", () =>
     Effect.gen(function*() {
       const { run } = yield* Vm.make()
       yield* run(`
@@ -139,7 +142,7 @@ describe("scripts that mean no good", () => {
       yield* Fiber.interrupt(fiber)
     }))
 
-  it.effect("say anything", () =>
+  it.live("say anything", () =>
     Effect.gen(function*() {
       const { printed, run } = yield* Vm.make()
       yield* run(`
@@ -161,7 +164,7 @@ describe("scripts that mean no good", () => {
       assert.deepStrictEqual([error.kind, error.line], ["runtime", 1])
     }))
 
-  it.effect("break what they were given", () =>
+  it.live("break what they were given", () =>
     Effect.gen(function*() {
       const { run, vm } = yield* Vm.make()
       yield* run(`

@@ -39,6 +39,7 @@ interface Exports {
   readonly lua_getstack: (L: State, level: number, ar: number) => number
   readonly lua_gettop: (L: State) => number
   readonly lua_isinteger: (L: State, index: number) => number
+  readonly lua_newuserdatauv: (L: State, size: number, values: number) => number
   readonly lua_next: (L: State, index: number) => number
   readonly lua_pcallk: (
     L: State,
@@ -115,6 +116,7 @@ export const maxDepth = 64
 const bytesPerValue = 16
 
 const PAGE = 65_536
+const SCRATCH = 4096
 
 // A JavaScript function gets into Lua's table of functions only as one of WebAssembly: a module that re-exports it.
 const wrap = (f: (...args: Array<any>) => unknown, parameters: number, hasResult: boolean): unknown => {
@@ -129,9 +131,12 @@ const wrap = (f: (...args: Array<any>) => unknown, parameters: number, hasResult
 export class Lua {
   readonly x: Exports
   readonly L: State
+  /** Memory was refused since this was last set to false. */
+  isFull = false
   private readonly length: number
   /** A `lua_Debug`. */
   private readonly debug: number
+  private readonly scratch: number
   private readonly names = new Map<string, number>()
 
   /** @param memory bytes that all of Lua may take */
@@ -167,7 +172,10 @@ export class Lua {
         emscripten_resize_heap: (size: number) => {
           const wanted = size >>> 0
           const { memory: wasm } = this.x
-          if (wanted > memory) return 0
+          if (wanted > memory) {
+            this.isFull = true
+            return 0
+          }
           try {
             wasm.grow(Math.ceil((wanted - wasm.buffer.byteLength) / PAGE))
             return 1
@@ -193,6 +201,7 @@ export class Lua {
     this.x.__wasm_call_ctors()
     this.length = this.x.malloc(4)
     this.debug = this.x.malloc(256)
+    this.scratch = this.x.malloc(SCRATCH)
     this.L = this.x.luaL_newstate()
     if (this.L === 0) throw new Error("There is not enough memory for Lua")
     this.x.lua_atpanic(this.L, 0)
@@ -246,9 +255,11 @@ export class Lua {
 
   /** Compiles text, never bytecode; the function or the message of the error is on the stack. */
   load(L: State, source: string, chunk: string): number {
-    return this.withBytes(
+    return this.pushWith(
+      L,
       source,
-      (pointer, size) => this.x.luaL_loadbufferx(L, pointer, size, this.name(chunk), this.name("t"))
+      false,
+      (pointer) => this.x.luaL_loadbufferx(L, pointer, source.length, this.name(chunk), this.name("t"))
     )
   }
 
@@ -261,15 +272,21 @@ export class Lua {
     this.x.lua_rawgeti(L, REGISTRY, BigInt(reference))
   }
 
-  private withBytes<A>(bytes: string, use: (pointer: number, size: number) => A): A {
-    const pointer = this.x.malloc(Math.max(1, bytes.length))
-    if (pointer === 0) throw outOfMemory
-    try {
-      Buffer.from(this.x.memory.buffer, pointer, bytes.length).write(bytes, "latin1")
-      return use(pointer, bytes.length)
-    } finally {
-      this.x.free(pointer)
+  /**
+   * Pushes what `use` makes of bytes. They lie in memory that Lua collects garbage for, unless they are few: those have a place
+   * of their own, which must be read before anything of the script runs.
+   */
+  private pushWith<A>(L: State, bytes: string, scratch: boolean, use: (pointer: number) => A): A {
+    if (scratch && bytes.length <= SCRATCH) {
+      Buffer.from(this.x.memory.buffer, this.scratch, bytes.length).write(bytes, "latin1")
+      return use(this.scratch)
     }
+    const pointer = this.x.lua_newuserdatauv(L, bytes.length, 0)
+    Buffer.from(this.x.memory.buffer, pointer, bytes.length).write(bytes, "latin1")
+    const result = use(pointer)
+    this.x.lua_rotate(L, -2, -1)
+    this.pop(L, 1)
+    return result
   }
 
   /** Throws an error of Lua; only below a protected call. */
@@ -291,7 +308,8 @@ export class Lua {
       case "number":
         return this.x.lua_pushnumber(L, value)
       case "string":
-        this.withBytes(value, (pointer, size) => this.x.lua_pushlstring(L, pointer, size))
+        if (this.x.lua_checkstack(L, 4) === 0) this.raise(L, "stack overflow")
+        this.pushWith(L, value, true, (pointer) => this.x.lua_pushlstring(L, pointer, value.length))
         return
     }
     if (this.x.lua_checkstack(L, 4) === 0) this.raise(L, "stack overflow")

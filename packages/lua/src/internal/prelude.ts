@@ -24,7 +24,8 @@ function _G.load(chunk, name, _, ...)
   return load(chunk, name, "t")
 end
 
--- The collector stays on.
+-- The collector stays on, and begins anew early: garbage must not take the room of what is in use.
+collect("setpause", 120)
 function _G.collectgarbage(what, ...)
   if what == nil or what == "collect" or what == "step" or what == "count" then return collect(what or "collect", ...) end
   if what == "isrunning" then return true end

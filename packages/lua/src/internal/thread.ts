@@ -4,7 +4,7 @@
  */
 import { receiveMessageOnPort, workerData } from "node:worker_threads"
 import type { LuaValue } from "../LuaValue.ts"
-import { FUNCTION, Lua, MEMORY, OK, OutOfMemory, STRING, SYNTAX, TABLE, Unreadable } from "./lua54.ts"
+import { FUNCTION, Lua, MEMORY, OK, OutOfMemory, STRING, TABLE, Unreadable } from "./lua54.ts"
 import type { Answer, Failed, Order, Report, Setup } from "./protocol.ts"
 
 const { functions, limits, methods, module, port, prelude, shared, strict } = workerData as Setup
@@ -34,6 +34,19 @@ let results: ReadonlyArray<LuaValue> = []
 /** Where the error happened that is being unwound. */
 let place: { readonly line: number; readonly traceback: string; readonly detail: string } | undefined
 
+let collector = 0
+
+/**
+ * Collects garbage where memory was refused. Lua does so itself, except for the buffers of its string functions: without this
+ * they would find no room beside garbage.
+ */
+const relieve = (state: number): void => {
+  if (!lua.isFull) return
+  lua.isFull = false
+  lua.pushKept(state, collector)
+  x.lua_callk(state, 0, 0, 0, 0)
+}
+
 // ----- functions of Lua
 
 const INTERVAL = 1000
@@ -43,6 +56,7 @@ const hook = (state: number): void => {
   const line = lua.lineIn(state, chunk)
   if (line > 0) Atomics.store(shared, 1, line)
   if (used > limits.instructions) throw new Exhausted()
+  relieve(state)
 }
 
 let unreadable: Unreadable | undefined
@@ -50,6 +64,7 @@ let unreadable: Unreadable | undefined
 // What cannot be handed over must not unwind Lua: it goes on to live.
 const run = lua.function((state) => {
   try {
+    relieve(state)
     return body(state)
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error
@@ -111,6 +126,8 @@ const split = (text: string): { readonly line: number; readonly detail: string }
     line = Number(rest[1])
     detail = rest[2]!
   }
+  // What the prelude has to say, it says about the script.
+  detail = detail.replace(/^\[host\]:\d+: /, "")
   return { line, detail }
 }
 
@@ -187,29 +204,19 @@ const VALUES = -1
 
 const load = (source: string, name: string): Report => {
   chunk = `=${name}`
-  x.lua_settop(L, 0)
   // The first line may be for the shell.
   const text = source.replace(/^\u00EF\u00BB\u00BF/, "").replace(/^#/, "--")
-  let status: number
-  try {
-    status = lua.load(L, text, chunk)
-  } catch (error) {
-    if (!(error instanceof OutOfMemory)) throw error
-    status = MEMORY
-  }
-  if (status === SYNTAX) {
-    const said = split(lua.bytes(L, -1) ?? "")
-    return failed("syntax", said.detail, { line: said.line })
-  }
-  if (status !== OK) {
-    return failed("limit", `more than ${limits.memory} bytes of memory`, { limit: "memory" })
-  }
-  const script = lua.keep(L)
-  return protectedly((state) => {
-    lua.pushKept(state, script)
-    x.lua_callk(state, 0, 0, 0, 0)
+  let problem: string | undefined
+  const done = protectedly((state) => {
+    if (lua.load(state, text, chunk) === OK) x.lua_callk(state, 0, 0, 0, 0)
+    else problem = lua.bytes(state, -1) ?? ""
     return 0
   })
+  if (done.tag === "failed" || problem === undefined) return done
+  const said = split(problem)
+  return said.detail === "not enough memory"
+    ? failed("limit", `more than ${limits.memory} bytes of memory`, { limit: "memory" })
+    : failed("syntax", said.detail, { line: said.line })
 }
 
 const obey = (order: Order): Report => {
@@ -258,6 +265,8 @@ const begin = (): Report => {
   lua.open(["base", "coroutine", "table", "string", "utf8", "math"])
   if (lua.load(L, prelude, "=[host]") !== OK) return failed("host", lua.bytes(L, -1) ?? "", { fatal: true })
   const setUp = lua.keep(L)
+  x.lua_getglobal(L, lua.name("collectgarbage"))
+  collector = lua.keep(L)
   const done = protectedly((state) => {
     lua.pushKept(state, setUp)
     x.lua_pushcclosure(state, host, 0)

@@ -10,6 +10,8 @@ export const make = Effect.fnUntraced(function*(options: {
   const calls: Array<readonly [string, ...ReadonlyArray<LuaValue.LuaValue>]> = []
   const vm = yield* LuaVm.make({
     ...options,
+    // How fast the machine is, is not the subject.
+    limits: { time: "10 minutes", ...options.limits },
     host: {
       methods: ["messages.echo", "messages.fail", "messages.die", "messages.never", "users.echo"],
       functions: ["get_self", "echo_all"],
