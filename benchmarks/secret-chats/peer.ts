@@ -18,6 +18,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import type { Account, Address } from "../rpc/server.ts"
 
 /** How the process is started. */
@@ -36,6 +37,8 @@ export type Command =
   /** Waits until so many messages were received since the last time, and confirmed. */
   | { readonly _tag: "Receive"; readonly count: number }
   | { readonly _tag: "Memory" }
+  /** Goes through all chats of the store. */
+  | { readonly _tag: "List" }
 
 /** Milliseconds; CPU of all threads. */
 export interface Timing {
@@ -123,6 +126,8 @@ const obey = async (command: Command): Promise<unknown> => {
           else wanted = { count: command.count, done }
         })
       )
+    case "List":
+      return timed(() => runtime.runPromise(SecretChats.SecretChats.use((chats) => Stream.runDrain(chats.all))))
     case "Memory":
       globalThis.gc?.()
       globalThis.gc?.()

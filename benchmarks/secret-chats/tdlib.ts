@@ -141,7 +141,8 @@ const obey = async (command: Command): Promise<unknown> => {
         })
       )
     case "Memory":
-      return process.memoryUsage()
+    case "List":
+      throw new Error("of ours only")
   }
 }
 
