@@ -573,7 +573,7 @@ const isSending = (actor: Actor, work: Work): boolean => {
       case "SendAgain":
         return true
       case "Taken":
-        indexes.delete(entry.record.index)
+        if (!entry.again) indexes.delete(entry.record.index)
         break
       case "Forget":
         for (const index of indexes) if (index < entry.before) indexes.delete(index)
@@ -602,7 +602,7 @@ const afterCommit = (engine: Engine, actor: Actor, work: Work): void => {
         break
       case "Taken":
         // Loaded as unsent in this very transaction, perhaps.
-        if (actor.unsent.get(entry.record.index)?.record.revision === entry.record.revision) {
+        if (!entry.again && actor.unsent.get(entry.record.index)?.record.revision === entry.record.revision) {
           actor.unsent.delete(entry.record.index)
         }
         break

@@ -226,6 +226,10 @@ const current = Effect.fnUntraced(function*(
   perform: Perform
 ): Effect.fn.Return<ChatState, Errors.StoreError, Services> {
   const state = yield* stateOf(engine, perform, actor)
+  // The rows are to know what has become of the messages that were taken.
+  if (actor.resend.length > 0 && actor.lazy.length > 0) {
+    yield* submit(engine, perform, actor.chatId, () => Result.void)
+  }
   while (actor.resend.length > 0) {
     const { from, to } = actor.resend[0]!
     const limit = 256
@@ -248,8 +252,10 @@ const taken = (engine: Engine, actor: Actor, perform: Perform, entry: OutboxEntr
     const { chatId } = actor
     const { date, file } = answer
     // The parts of the upload are used up: if the peer asks for the message again, it refers to the file that they became.
-    const again = file === undefined ? undefined : { packet: { ...packet, file: storedFile(file) }, reference: file }
-    if (actor.unsent.get(record.index)?.record.revision === record.revision) actor.unsent.delete(record.index)
+    const stored = file === undefined ? undefined : { packet: { ...packet, file: storedFile(file) }, reference: file }
+    // The peer has asked for it since it left: what was taken has been lost.
+    const again = actor.resend.some(({ from, to }) => from <= record.index && record.index <= to)
+    if (!again && actor.unsent.get(record.index)?.record.revision === record.revision) actor.unsent.delete(record.index)
     const outcome: Outcome = {
       _tag: file === undefined ? "messages.sentEncryptedMessage" : "messages.sentEncryptedFile",
       chatId,
@@ -260,7 +266,7 @@ const taken = (engine: Engine, actor: Actor, perform: Perform, entry: OutboxEntr
     }
     // Whoever hears of it may close the store in the same instant.
     return Effect.andThen(
-      enqueue(engine, perform, chatId, { lazy: true, run: (work) => work.taken(record, date, again) }),
+      enqueue(engine, perform, chatId, { lazy: true, run: (work) => work.taken(record, date, stored, again) }),
       Effect.sync(() => tell(actor, record.index, Result.succeed(outcome)))
     )
   })

@@ -41,7 +41,7 @@ export type Entry =
   | { readonly _tag: "Sealed"; readonly entry: OutboxEntry }
   | { readonly _tag: "SendAgain"; readonly from: number; readonly to: number }
   | { readonly _tag: "Forget"; readonly before: number }
-  | { readonly _tag: "Taken"; readonly record: OutboxRecord; readonly packet?: Packet.Packet }
+  | { readonly _tag: "Taken"; readonly record: OutboxRecord; readonly packet?: Packet.Packet; readonly again: boolean }
   | { readonly _tag: "Event"; readonly event: Events.Event }
   | { readonly _tag: "Outgoing"; readonly index: number; readonly message: Content.Message }
   | { readonly _tag: "Change"; readonly change: Change }
@@ -194,11 +194,12 @@ export class Work {
   taken(
     record: OutboxRecord,
     date: number,
-    file?: { readonly packet: Packet.Packet; readonly reference: Events.FileReference }
+    file?: { readonly packet: Packet.Packet; readonly reference: Events.FileReference },
+    again = false
   ): Result.Result<void, StepError> {
     // An answer to bytes that were replaced meanwhile says nothing about the new ones.
     if (this.current(record)) {
-      this.entries.push({ _tag: "Taken", record, ...(file === undefined ? {} : { packet: file.packet }) })
+      this.entries.push({ _tag: "Taken", record, again, ...(file === undefined ? {} : { packet: file.packet }) })
       if (file !== undefined) {
         const { randomId } = record
         this.change({ _tag: "SetMessageState", randomId, state: "sent", file: HistoryFile.encode(file.reference) })
@@ -258,6 +259,7 @@ export class Work {
               packet: Packet.encode(entry.packet)
             }) - 1
           }
+          if (entry.again) break
           const last = changes[outbox]
           if (last?._tag === "MarkSent" && last.to + 1 === index) changes[outbox] = { ...last, to: index }
           else outbox = changes.push({ _tag: "MarkSent", from: index, to: index }) - 1

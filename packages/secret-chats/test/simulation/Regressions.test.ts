@@ -202,6 +202,37 @@ describe("found by the simulation", () => {
       })
   )
 
+  it.effect("a message that is asked for while its answer is on the way is sent again", () =>
+    Effect.gen(function*() {
+      const { alice, bob, bobDevice, chatId, relay } = yield* pair()
+      relay.repeats = "relayed"
+      const [before, behind] = [Deferred.makeUnsafe<void>(), Deferred.makeUnsafe<void>()]
+      // the other three leave together, the answers are looked at together, and then there is a pause
+      relay.fail("messages.sendEncrypted", { after: before }, {}, {}, { after: behind, transport: "timeout" })
+      const say = (text: string) => Effect.forkChild(Effect.exit(alice.chats.sendText(chatId, text)))
+      yield* say("zero")
+      yield* settle
+      for (const text of ["one", "two", "three"]) yield* say(text)
+      yield* settle
+      const { live } = bobDevice
+      bobDevice.live = undefined
+      yield* Deferred.succeed(before, undefined)
+      yield* settle
+      // "one" is lost
+      const [zero, , two] = bobDevice.queue.splice(0)
+      bobDevice.live = live
+      for (const { update } of [zero!, two!]) relay.push(bobDevice, update)
+      yield* settle
+      assert.deepStrictEqual(messagesOf(bob), ["zero"])
+      yield* Deferred.succeed(behind, undefined)
+      yield* settle
+      for (let n = 0; n < 3; n++) {
+        yield* TestClock.adjust("1 second")
+        yield* settle
+      }
+      assert.deepStrictEqual(messagesOf(bob), ["zero", "one", "two", "three"])
+    }))
+
   it("a chat that ends does not fail a message that was delivered", () => {
     const state = send(ready("creator"), text(11n)).state
     const record = Outbox.get(state.outbox, 1)!
