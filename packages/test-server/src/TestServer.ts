@@ -340,6 +340,11 @@ export interface Faults {
   readonly qtsGap: (phone: string, by?: number) => Effect.Effect<void, TestServerError>
   /** So many encrypted messages to an account are queued, but not pushed. */
   readonly dropUpdates: (phone: string, count?: number) => Effect.Effect<void, TestServerError>
+  /**
+   * So many updates to an account come late: each after the next message of its session, whatever that is. Answers come
+   * in another order with `delayNext`.
+   */
+  readonly reorder: (phone: string, count?: number) => Effect.Effect<void, TestServerError>
   /** Sends `updatesTooLong` to an account in place of all updates that are on their way. */
   readonly updatesTooLong: (phone: string) => Effect.Effect<void, TestServerError>
   /** The next call of `updates.getDifference` is answered with `updates.differenceTooLong`. */

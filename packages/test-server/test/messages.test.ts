@@ -64,6 +64,41 @@ describe("ordinary messages", () => {
       assert.strictEqual(yield* failure(again), "500 RANDOM_ID_DUPLICATE")
     }))
 
+  withServer("come in another order if the server is told so", ({ crypto, server }) =>
+    Effect.gen(function*() {
+      const { client } = yield* TestClient.user(crypto, server, "15550001")
+      yield* server.createAccount({ phone: "15550002", firstName: "Bob" })
+      yield* server.faults.reorder("15550001")
+      for (const text of ["one", "two", "three"]) yield* server.sendMessage("15550002", "15550001", text)
+      const texts: Array<string> = []
+      for (let i = 0; i < 3; i++) {
+        const { update } = yield* client.takeUpdate("updateNewMessage")
+        texts.push(`${update.pts} ${textOf(update.message)}`)
+      }
+      assert.deepStrictEqual(texts, ["3 two", "2 one", "4 three"])
+      // it waits for any message, not for an update only
+      yield* server.faults.reorder("15550001", 2)
+      yield* server.sendMessage("15550002", "15550001", "four")
+      yield* client.call(Api.updates.getState())
+      assert.strictEqual((yield* client.takeUpdate("updateNewMessage")).update.pts, 5)
+    }))
+
+  withServer("are sent and read by the user of the server", ({ crypto, server }) =>
+    Effect.gen(function*() {
+      const { client } = yield* TestClient.user(crypto, server, "15550001")
+      yield* server.createAccount({ phone: "15550002", firstName: "Bob" })
+      yield* server.sendMessage("15550002", "15550001", "from nowhere")
+      const { update } = yield* client.takeUpdate("updateNewMessage")
+      assert.deepInclude(update.message, { message: "from nowhere" })
+      assert.deepInclude((yield* server.messages("15550002"))[0]!, {
+        id: 1,
+        from: "15550002",
+        with: "15550001",
+        text: "from nowhere"
+      })
+      assert.strictEqual((yield* Effect.flip(server.sendMessage("11111", "15550001", "x"))).reason, "UnknownAccount")
+    }))
+
   withServer("are told to a device that was away, in slices", ({ crypto, server }) =>
     Effect.gen(function*() {
       const { a, b, toB } = yield* pair(crypto, server)

@@ -309,6 +309,10 @@ export const make = (
         withAccount(phone, (account) => {
           faults.unpushed.set(account.phone, (faults.unpushed.get(account.phone) ?? 0) + count)
         }),
+      reorder: (phone, count = 1) =>
+        withAccount(phone, (account) => {
+          faults.late.set(account.phone, (faults.late.get(account.phone) ?? 0) + count)
+        }),
       updatesTooLong: (phone) =>
         withAccount(phone, (account) => {
           for (const session of sessionsOf(account)) {
@@ -352,6 +356,7 @@ export const make = (
         faults.differencesTooLong = 0
         faults.differenceLimit = undefined
         faults.unpushed.clear()
+        faults.late.clear()
       })
     }
   }

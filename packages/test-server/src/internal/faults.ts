@@ -61,6 +61,8 @@ export interface Faults {
   differenceLimit: number | undefined
   /** Encrypted messages that are queued, but not pushed, by phone number. */
   readonly unpushed: Map<string, number>
+  /** Updates that are sent after the next message, by phone number. */
+  readonly late: Map<string, number>
 }
 
 export const make = (): Faults => ({
@@ -70,7 +72,8 @@ export const make = (): Faults => ({
   transport: [],
   differencesTooLong: 0,
   differenceLimit: undefined,
-  unpushed: new Map()
+  unpushed: new Map(),
+  late: new Map()
 })
 
 const take = <A extends { remaining: number }>(
@@ -130,11 +133,16 @@ export const takeDifferenceTooLong = (faults: Faults): boolean => {
   return true
 }
 
-/** Whether the push of the next encrypted message to this account is to be left out. */
-export const takeUnpushed = (faults: Faults, phone: string): boolean => {
-  const left = faults.unpushed.get(phone)
+const takeOne = (orders: Map<string, number>, phone: string): boolean => {
+  const left = orders.get(phone)
   if (left === undefined) return false
-  if (left <= 1) faults.unpushed.delete(phone)
-  else faults.unpushed.set(phone, left - 1)
+  if (left <= 1) orders.delete(phone)
+  else orders.set(phone, left - 1)
   return true
 }
+
+/** Whether the push of the next encrypted message to this account is to be left out. */
+export const takeUnpushed = (faults: Faults, phone: string): boolean => takeOne(faults.unpushed, phone)
+
+/** Whether the next update to this account is to come late. */
+export const takeLate = (faults: Faults, phone: string): boolean => takeOne(faults.late, phone)

@@ -147,6 +147,8 @@ export interface Session {
   producedBytes: number
   updatesLost: boolean
   queue: Array<Outgoing>
+  /** An update that waits for another message, to come after it. */
+  late: Outgoing | undefined
   acks: Array<bigint>
   /** When the last packet arrived, in milliseconds of unix time. */
   lastSeen: number
@@ -169,6 +171,7 @@ export const make = (id: bigint, uniqueId: bigint, now: number): Session => ({
   producedBytes: 0,
   updatesLost: false,
   queue: [],
+  late: undefined,
   acks: [],
   lastSeen: now
 })
@@ -254,9 +257,12 @@ export const reply = (session: Session, rules: Rules, now: number, body: Uint8Ar
   enqueue(session, rules, now, body, { content: false, kind: "service" })
 }
 
-/** Sends an update. */
-export const push = (session: Session, rules: Rules, now: number, body: Uint8Array): void => {
-  enqueue(session, rules, now, body, { content: true, kind: "push" })
+/** Sends an update; `late` sends it after whatever comes next. */
+export const push = (session: Session, rules: Rules, now: number, body: Uint8Array, late = false): void => {
+  const outgoing = enqueue(session, rules, now, body, { content: true, kind: "push", withheld: late })
+  if (!late) return
+  if (session.late !== undefined) requeue(session, session.late)
+  session.late = outgoing
 }
 
 /** Gives up all updates that wait in this session: the client is told to fetch them. */
@@ -283,6 +289,7 @@ export const forgetEverything = (session: Session, uniqueId: bigint): void => {
   session.unackedBytes = 0
   session.updatesLost = false
   session.queue = []
+  session.late = undefined
   session.acks = []
 }
 
@@ -375,6 +382,8 @@ export const flush = (session: Session, rules: Rules, now: number): ReadonlyArra
   while (session.acks.length > 0) reply(session, rules, now, Service.ack(session.acks.splice(0, ACK_IDS)))
   const ready = session.queue
   if (ready.length === 0) return []
+  if (session.late !== undefined && session.unacked.has(session.late.msgId)) requeue(session, session.late)
+  session.late = undefined
   session.queue = []
   for (const outgoing of ready) {
     outgoing.queued = false

@@ -116,6 +116,7 @@ const sessionOf = (session: Session.Session): Session.Session => ({
   ...session,
   received: new Map([...session.received].filter(([, record]) => record.state !== "running")),
   queue: [],
+  late: undefined,
   acks: []
 })
 

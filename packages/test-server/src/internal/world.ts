@@ -386,21 +386,23 @@ const pushTo = (
   updates: () => Api.Updates,
   except?: Session.Session
 ): void => {
-  pushToKey(world, authorization.key, updates, except)
-  for (const temporary of authorization.key.temporary) pushToKey(world, temporary, updates, except)
+  const late = Faults.takeLate(world.faults, authorization.account.phone)
+  pushToKey(world, authorization.key, updates, except, late)
+  for (const temporary of authorization.key.temporary) pushToKey(world, temporary, updates, except, late)
 }
 
 const pushToKey = (
   world: World,
   key: AuthKey,
   updates: () => Api.Updates,
-  except: Session.Session | undefined
+  except: Session.Session | undefined,
+  late: boolean
 ): void => {
   let body: Uint8Array | undefined
   for (const session of key.sessions.values()) {
     if (!session.wantsUpdates || session === except) continue
     body ??= Layers.encodeUpdates(key.layer, updates())
-    Session.push(session, world.settings.rules, world.clock(), body)
+    Session.push(session, world.settings.rules, world.clock(), body, late)
     world.dirty.add(session)
     world.counters.updatesPushed++
   }
