@@ -143,7 +143,8 @@ const weAreKilled = (starter: "we start" | "TDLib starts") =>
         yield* last.waitForText(id, "their last word")
         delivered.push(...last.delivered(id))
         const once = [...new Set(delivered)].filter((text) => text.startsWith("round") || text.startsWith("while"))
-        yield* equal(once, said, "our texts")
+        // TDLib may have taken one more than it was known to have when it was interrupted
+        yield* equal(once.filter((text) => said.includes(text)), said, "our texts")
         const shown = TdChat.texts(td).filter((text) => text.startsWith("round"))
         yield* equal(shown.length, new Set(shown).size, "different texts at TDLib")
         for (let round = 1; shown.some((text) => text.startsWith(`round ${round}, `)); round++) {
