@@ -211,7 +211,7 @@ const play = Effect.gen(function*() {
     Effect.gen(function*() {
       const kept = yield* TdChat.request(tdlib, account.phone)
       const taken = yield* TdChat.request(tdlib, account.phone)
-      // TDLib's discard would overtake its request
+      // a request, and then its withdrawal
       yield* eventually(Effect.gen(function*() {
         const found = (yield* world.server.secretChats).find(({ id }) => id === taken.secretChatId)
         yield* equal(found?.state, "requested", "state at the server")
