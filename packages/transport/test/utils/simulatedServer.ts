@@ -34,8 +34,14 @@ interface ServerSession {
   readonly unacknowledged: Map<bigint, Answer>
 }
 
+/** What a query says, by its number, and how it is answered. */
+export type Execute = (body: Uint8Array) => { readonly number: number | undefined; readonly result: Uint8Array }
+
+const echo: Execute = (body) => ({ number: body.at(-1)!, result: RESULT(body.at(-1)!) })
+
 export class SimulatedServer {
   readonly peer: Peer
+  readonly run: Execute
   /** How often each query, by the number in its body, was executed, in the order of the first time. */
   readonly executed = new Map<number, number>()
   /** The next packets are refused for their salt. */
@@ -47,8 +53,9 @@ export class SimulatedServer {
   outbox: Array<{ readonly sessionId: bigint; readonly message: Answer; readonly content: boolean }> = []
   uniqueId = 0n
 
-  constructor(peer: Peer) {
+  constructor(peer: Peer, run: Execute = echo) {
     this.peer = peer
+    this.run = run
   }
 
   /** A packet of the client arrives. */
@@ -93,6 +100,15 @@ export class SimulatedServer {
     this.sessions = new Map()
   }
 
+  /** Sends an update to whoever has spoken last. */
+  push(body: Uint8Array): void {
+    const sessionId = [...this.sessions.keys()].at(-1)
+    if (sessionId === undefined) return
+    const message = { msgId: this.peer.nextId(3), body }
+    this.sessions.get(sessionId)!.unacknowledged.set(message.msgId, message)
+    this.outbox.push({ sessionId, message, content: true })
+  }
+
   private process(session: ServerSession, { body, msgId, sessionId }: Received): void {
     if (!MtprotoApi.isClientMessage(MtprotoApi.idOf(body) ?? 0)) return this.execute(session, sessionId, msgId, body)
     const message = client.decode(body)
@@ -115,15 +131,16 @@ export class SimulatedServer {
   private execute(session: ServerSession, sessionId: bigint, msgId: bigint, body: Uint8Array): void {
     let answer = session.answers.get(msgId)
     if (answer === undefined) {
-      const number = body.at(-1)!
       const after = MtprotoApi.idOf(body) === INVOKE_AFTER ? readLong(body, 4) : undefined
       const waits = after !== undefined && !session.executed.has(after)
+      let result = waitFailed
       if (!waits) {
         session.executed.add(msgId)
-        this.executed.set(number, (this.executed.get(number) ?? 0) + 1)
+        const done = this.run(body)
+        result = done.result
+        if (done.number !== undefined) this.executed.set(done.number, (this.executed.get(done.number) ?? 0) + 1)
       }
-      const result = encodeServer({ _tag: "rpc_result", reqMsgId: msgId, result: waits ? waitFailed : RESULT(number) })
-      answer = { msgId: this.peer.nextId(), body: result }
+      answer = { msgId: this.peer.nextId(), body: encodeServer({ _tag: "rpc_result", reqMsgId: msgId, result }) }
       session.answers.set(msgId, answer)
       session.unacknowledged.set(answer.msgId, answer)
       if (this.silent > 0) {
