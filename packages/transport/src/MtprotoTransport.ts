@@ -315,7 +315,7 @@ export const make: (
                     : Effect.fail(again)))
               })
           ),
-          () => Effect.sync(() => release(quiet.body, WRITER_SLACK))
+          () => Effect.sync(() => discard(quiet.body))
         )
       }
 
@@ -377,7 +377,7 @@ export const make: (
           const read = (bytes: Uint8Array) => {
             // who calls may be the last to read it
             lend(bytes)
-            release(body, WRITER_SLACK)
+            discard(body)
             if (invokeOptions.release !== undefined) { for (const array of invokeOptions.release) release(array) }
             return decode(request, bytes, onResult)
           }
@@ -547,8 +547,15 @@ const ask = <const M extends Api.AnyRequest>(
 
 const OWN_TIMEOUT = 30_000
 
-/** What is written into a large array of its own leaves so much of it free, at most. */
+/** Smaller requests share such a buffer with others. */
+const SHARED_BUFFER = 65_536
+/** What is written into a large buffer of its own leaves so much of it free, at most. */
 const WRITER_SLACK = 2_048
+
+/** Gives back the memory of a request that we have written. */
+const discard = (body: Uint8Array): void => {
+  if (body.buffer.byteLength > SHARED_BUFFER) release(body, WRITER_SLACK)
+}
 
 const encode = (request: Api.AnyRequest, withoutUpdates: boolean): Uint8Array | TransportError => {
   const method = request._tag

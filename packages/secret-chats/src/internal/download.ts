@@ -85,7 +85,9 @@ const getter = (file: Checked) => {
     const location = { _tag: "inputEncryptedFileLocation", id, accessHash } as const
     while (true) {
       const asked = dc
-      const answer = yield* Effect.result(invoke(Api.upload.getFile({ location, offset: BigInt(offset), limit }), { dc }))
+      const answer = yield* Effect.result(
+        invoke(Api.upload.getFile({ location, offset: BigInt(offset), limit }), { dc })
+      )
       if (Result.isSuccess(answer)) return answer.success
       const error = answer.failure
       const moved = error._tag === "FileError" && error.reason === "other-datacenter" && error.dc !== asked
