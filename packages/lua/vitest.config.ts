@@ -5,7 +5,7 @@ export default defineProject({
   test: {
     name: "lua",
     include: ["test/**/*.test.ts"],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     setupFiles: [fileURLToPath(new URL("../../vitest.setup.ts", import.meta.url))]
   }
 })

@@ -44,7 +44,7 @@ export interface Limits {
   readonly instructions?: number | undefined
   /** Time for the script itself and for each call into it, without what the host takes for its answers. Default 5 s. */
   readonly time?: Duration.Input | undefined
-  /** Bytes that one call may hand over in either direction; each value counts for 16 more. Default 16 MiB. */
+  /** Bytes that a script may hand over at once; each value counts for 16 more. Default 16 MiB. */
   readonly transfer?: number | undefined
 }
 

@@ -264,6 +264,7 @@ layer(Accounts.layer, { excludeTestServices: true, timeout: 60_000 })("scripts a
       const error = yield* Effect.flip(Fiber.join(first))
       assert.strictEqual(error.message, "callback.lua:9: more than 1000000 instructions")
       assert.deepStrictEqual(errors, ["callback.lua:7: I fail"])
+      yield* hearsText(chatId, "2 b")
       assert.deepStrictEqual(texts(chatId).map((message) => message.message), ["1 a", "2 b"])
       // What was not dealt with comes to the next run.
       yield* running(script(false), options)
