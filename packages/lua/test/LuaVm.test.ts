@@ -1,6 +1,6 @@
 import { type LuaError, LuaValue } from "@effect-mtproto/lua"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Arbitrary, Effect, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as Vm from "./support/vm.ts"
 
@@ -35,6 +35,36 @@ describe("LuaVm", () => {
       `)
       assert.deepStrictEqual(back, value)
       assert.deepStrictEqual(calls, [["messages.echo", value]])
+    }))
+
+  it.live("whatever is handed over comes back as it was", () =>
+    Effect.gen(function*() {
+      const { calls, run, vm } = yield* Vm.make()
+      yield* run("function there_and_back(v) return messages.echo{v = v}.v end")
+      const bytes = Arbitrary.map(
+        Arbitrary.schema(Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 })))),
+        (codes) => String.fromCharCode(...codes)
+      )
+      const long = Arbitrary.schema(Schema.BigInt.check(Schema.isBetweenBigInt({
+        minimum: -(2n ** 63n),
+        maximum: 2n ** 63n - 1n
+      })))
+      const lists = yield* Arbitrary.sampleEffect(
+        Arbitrary.array(
+          Arbitrary.all([bytes, long, Arbitrary.schema(Schema.Finite), Arbitrary.schema(Schema.Boolean)])
+        ),
+        { count: 60 }
+      )
+      for (const list of lists) {
+        const value = new Map<LuaValue.LuaKey, LuaValue.LuaValue>(
+          list.map(([name, integer, float, boolean], i) => [
+            `${name}${i}`,
+            LuaValue.sequence([name, integer, float, boolean, new Map([[integer, name]])])
+          ])
+        )
+        assert.deepStrictEqual(yield* vm.call("there_and_back", value), [value])
+      }
+      assert.strictEqual(calls.length, lists.length)
     }))
 
   it.live("calls functions, in both spellings, and back", () =>
