@@ -44,6 +44,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
+import * as Tracer from "effect/Tracer"
 import { createServer } from "node:http"
 import * as Envelope from "./Envelope.ts"
 import * as Failure from "./Failure.ts"
@@ -57,6 +58,7 @@ import * as Logins from "./internal/logins.ts"
 import * as Metrics from "./internal/metrics.ts"
 import * as Operations from "./internal/operations.ts"
 import * as Rates from "./internal/rates.ts"
+import { timedOut } from "./internal/sending.ts"
 import * as System from "./internal/system.ts"
 import * as Webhooks from "./internal/webhooks.ts"
 import * as Json from "./Json.ts"
@@ -98,12 +100,6 @@ const otherSession = Failure.make(403, "SESSION_FORBIDDEN", "This token does not
 const crossSite = Failure.make(403, "ORIGIN_FORBIDDEN", "Pages of this origin may not call this gateway")
 const wrongMethod = Failure.make(405, "HTTP_METHOD_INVALID", "Only GET and POST are possible here")
 const malformedPath = Failure.badRequest("The path is malformed", "PATH_INVALID")
-const timedOut = new Failure.Failure({
-  code: 504,
-  type: "TIMEOUT",
-  description: "The call took too long; a message that is stored by now is sent all the same",
-  transient: true
-})
 const tooMany = (wait: number) =>
   new Failure.Failure({
     code: 429,
@@ -113,11 +109,13 @@ const tooMany = (wait: number) =>
     transient: true
   })
 
+const utf8 = new TextEncoder()
+
 const common = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
-/** Streams and long polls have their own times. */
+/** Streams, long polls and what is sent have times of their own. */
 const isEndless = (method: string): boolean =>
-  /^(events|websocket|getupdates|getmtprotoupdates|downloadencrypted|uploadencrypted|(messages\.)?sendencryptedfile)$/
+  /^(events|websocket|getupdates|getmtprotoupdates|downloadencrypted|uploadencrypted|(messages\.)?sendencrypted.*)$/
     .test(method.toLowerCase().replaceAll("_", ""))
 
 const bearer = (request: HttpServerRequest.HttpServerRequest): string | undefined => {
@@ -161,13 +159,12 @@ const make = Effect.gen(function*() {
     Effect.gen(function*() {
       const text = Redacted.value(token)
       if (!Token.isPlausible(kind, text)) return undefined
-      // equal hashes are found by their names, so how long it takes says nothing of the tokens of others
-      const hash = Token.hash(vault, kind, token)
-      const name = Buffer.from(hash).toString("base64")
+      // found by a hash, so how long it takes says nothing of the tokens of others
+      const name = kind + Buffer.from(crypto.sha256(utf8.encode(text))).toString("latin1")
       const now = yield* Clock.currentTimeMillis
       const entry = known.get(name)
       if (entry !== undefined && entry.until > now) return entry.session
-      const session = yield* store.findSession(kind, hash)
+      const session = yield* store.findSession(kind, Token.hash(vault, kind, token))
       if (session === undefined) known.delete(name)
       else {
         if (known.size >= MAX_REMEMBERED) known.clear()
@@ -193,7 +190,7 @@ const make = Effect.gen(function*() {
       if (session === undefined) return
       const { method, ...params } = parsed.success
       const name = method.replaceAll("->", ".")
-      if (isEndless(name)) return
+      if (isEndless(name) && !Operations.isSend(name)) return
       const turn = Operations.isSend(name) ? sessions.enter(id) : Gate.none
       const scope = yield* Effect.scope
       yield* performNow(
@@ -397,7 +394,7 @@ const make = Effect.gen(function*() {
         headers: failure.retryAfter === undefined ? headers : { ...headers, "retry-after": String(failure.retryAfter) }
       })
     }
-    yield* Metric.update(Metric.withAttributes(Metrics.requests, { status: String(response.status) }), 1)
+    yield* Metric.update(Metrics.requestsOf(response.status), 1)
     yield* Metric.update(Metrics.requestTime, (performance.now() - begun) / 1_000)
     return response
   })
@@ -443,7 +440,12 @@ export const layer = (
 
 /** A span of its own: that of the HTTP server would hold the URL, and with it the token. */
 const traced = (gateway: Gateway["Service"], request: HttpServerRequest.HttpServerRequest) =>
-  Effect.withSpan(gateway.handle(request), "Gateway.request", { kind: "server" })
+  Effect.withFiber<HttpServerResponse.HttpServerResponse, never, Scope.Scope>((fiber) =>
+    // without a tracer nobody sees it
+    Context.getOrUndefined(fiber.context, Tracer.Tracer) === undefined
+      ? gateway.handle(request)
+      : Effect.withSpan(gateway.handle(request), "Gateway.request", { kind: "server", captureStackTrace: false })
+  )
 
 const isUnrouted = (error: unknown): boolean =>
   typeof error === "object" && error !== null &&

@@ -2,6 +2,7 @@
  * The body of a request: JSON, a form, or a form with a file that is handed on as it comes.
  */
 import * as ByteSize from "effect/ByteSize"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
@@ -10,6 +11,7 @@ import * as Multipart from "effect/http/Multipart"
 import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import type { IncomingMessage } from "node:http"
 import * as Failure from "../Failure.ts"
 import type { Limits } from "../GatewayOptions.ts"
 import * as Params from "../Params.ts"
@@ -49,30 +51,72 @@ const hasBody = (request: HttpServerRequest.HttpServerRequest): boolean =>
   request.headers["transfer-encoding"] !== undefined ||
   (request.headers["content-length"] !== undefined && request.headers["content-length"] !== "0")
 
+/**
+ * The whole of a small body, as the server hands it on. Reading it in steps of fibers would cost more than all else that a
+ * request does before it is understood.
+ */
+const readSource = (source: IncomingMessage, limits: Limits): Effect.Effect<Uint8Array, Failure.Failure> =>
+  Effect.callback((resume) => {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    const leave = () => {
+      clearTimeout(timer)
+      source.off("data", onData).off("end", onEnd).off("error", onBreak).off("close", onBreak)
+    }
+    const end = (effect: Effect.Effect<Uint8Array, Failure.Failure>) => {
+      leave()
+      resume(effect)
+    }
+    const give = (failure: Failure.Failure) => {
+      // the rest is the server's to get rid of, when the answer has been sent
+      source.pause()
+      end(Effect.fail(failure))
+    }
+    const onData = (chunk: Uint8Array) => {
+      size += chunk.length
+      if (size > limits.body) give(tooLarge)
+      else chunks.push(chunk)
+    }
+    const onEnd = () => end(Effect.succeed(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    const onBreak = () => end(Effect.fail(unreadable))
+    const timer = setTimeout(() => give(tooSlow), Duration.toMillis(Duration.fromInputUnsafe(limits.bodyTime)))
+    source.on("data", onData).on("end", onEnd).on("error", onBreak).on("close", onBreak)
+    return Effect.sync(leave)
+  })
+
+/** The same for a client that waits to be told to go on, which only the server can do. */
+const readPatient = (
+  request: HttpServerRequest.HttpServerRequest,
+  limits: Limits
+): Effect.Effect<Uint8Array, Failure.Failure> => {
+  const reading = Effect.provideService(
+    request.arrayBuffer,
+    HttpIncomingMessage.MaxBodySize,
+    ByteSize.fromInputUnsafe(limits.body)
+  )
+  // Who gives up does not interrupt the reading: that would close the connection, and with it the way of the answer.
+  return Effect.flatMap(Effect.forkDetach(reading, { startImmediately: true }), Fiber.join).pipe(
+    Effect.mapBoth({ onSuccess: (buffer) => new Uint8Array(buffer), onFailure: toFailure }),
+    Effect.timeoutOrElse({ duration: limits.bodyTime, orElse: () => Effect.fail(tooSlow) })
+  )
+}
+
 /** Text of a body that fits into memory. */
 const readText = (
   request: HttpServerRequest.HttpServerRequest,
   limits: Limits
 ): Effect.Effect<string, Failure.Failure> => {
   if (Number(request.headers["content-length"] ?? 0) > limits.body) return Effect.fail(tooLarge)
-  const reading = Effect.provideService(
-    request.arrayBuffer,
-    HttpIncomingMessage.MaxBodySize,
-    ByteSize.fromInputUnsafe(limits.body)
-  )
-  // Who gives up does not interrupt the reading: that would close the connection, and with it the way of the answer. The
-  // server puts an end to it when the answer has been sent.
-  return Effect.flatMap(Effect.forkDetach(reading, { startImmediately: true }), Fiber.join).pipe(
-    Effect.mapError(toFailure),
-    Effect.timeoutOrElse({ duration: limits.bodyTime, orElse: () => Effect.fail(tooSlow) }),
-    Effect.flatMap((bytes) => {
-      try {
-        return Effect.succeed(utf8.decode(bytes))
-      } catch {
-        return Effect.fail(unreadable)
-      }
-    })
-  )
+  const bytes = request.headers["expect"] === undefined
+    ? readSource(request.source as IncomingMessage, limits)
+    : readPatient(request, limits)
+  return Effect.flatMap(bytes, (whole) => {
+    try {
+      return Effect.succeed(utf8.decode(whole))
+    } catch {
+      return Effect.fail(unreadable)
+    }
+  })
 }
 
 /**

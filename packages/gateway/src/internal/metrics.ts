@@ -19,3 +19,12 @@ export const webhooks = Metric.counter("gateway_webhook_posts_total", {
 })
 export const openSessions = Metric.gauge("gateway_open_sessions", { description: "Sessions that are open" })
 export const inFlight = Metric.gauge("gateway_requests_in_flight", { description: "Requests that are being answered" })
+
+const byStatus = new Map<number, typeof requests>()
+
+/** The counter of one status. */
+export const requestsOf = (status: number): typeof requests => {
+  let found = byStatus.get(status)
+  if (found === undefined) byStatus.set(status, found = Metric.withAttributes(requests, { status: String(status) }))
+  return found
+}

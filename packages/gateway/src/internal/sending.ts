@@ -8,6 +8,7 @@ import type { Outcome } from "@effect-mtproto/secret-chats/Outcome"
 import { SecretChats } from "@effect-mtproto/secret-chats/SecretChats"
 import { sendEncryptedService } from "@effect-mtproto/secret-chats/sendEncryptedService"
 import { uploadEncryptedFile } from "@effect-mtproto/secret-chats/uploadEncryptedFile"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Fiber from "effect/Fiber"
@@ -123,7 +124,6 @@ const outcomes = (result: Outcome | ReadonlyArray<Outcome>) =>
 /** A chat that is not loaded yet takes what is sent in the order in which loading ends; so it is loaded first. */
 const warmUp = Effect.fnUntraced(function*(chatId: number) {
   const { warm } = yield* Runtime
-  if (warm.has(chatId)) return
   const chats = yield* SecretChats
   const { state } = yield* chats.get(chatId)
   if (state !== "ready") return
@@ -133,28 +133,63 @@ const warmUp = Effect.fnUntraced(function*(chatId: number) {
   warm.add(chatId)
 })
 
+/**
+ * Waits for a fiber, but not for ever; whoever is interrupted meanwhile takes the fiber with it. A timer of its own: to race
+ * two fibers would cost every message a third one.
+ */
+const within = <A, E>(
+  fiber: Fiber.Fiber<A, E>,
+  millis: number,
+  late: Failure.Failure
+): Effect.Effect<A, E | Failure.Failure> =>
+  Effect.callback((resume) => {
+    const timer = setTimeout(() => {
+      leave()
+      fiber.interruptUnsafe()
+      resume(Effect.fail(late))
+    }, millis)
+    const unobserve = fiber.addObserver((exit) => {
+      clearTimeout(timer)
+      resume(exit)
+    })
+    const leave = () => {
+      clearTimeout(timer)
+      unobserve()
+    }
+    return Effect.suspend(() => {
+      leave()
+      return Fiber.interrupt(fiber)
+    })
+  })
+
 /** Runs an effect in the session of a call; it begins when those that came before have begun. */
 export const inOrder = <A>(
-  { sessions }: Gateway,
+  { options, sessions }: Gateway,
   { session, turn }: Call,
   chatId: number,
   effect: Effect.Effect<A, unknown, Services>
-): Effect.Effect<A, unknown> =>
-  Effect.ensuring(
-    Effect.andThen(
-      turn.begin,
-      sessions.use(
-        session.id,
-        Effect.gen(function*() {
-          yield* Effect.ignore(warmUp(chatId))
-          const fiber = yield* Effect.forkChild(effect, { startImmediately: true })
-          turn.end()
-          return yield* Fiber.join(fiber)
-        })
-      )
-    ),
-    Effect.sync(turn.end)
+): Effect.Effect<A, unknown> => {
+  const send = sessions.use(
+    session.id,
+    Effect.flatMap(Runtime, ({ warm }) => {
+      const begun = Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), (fiber) => {
+        turn.end()
+        const { requestTime } = options.limits
+        return within(fiber, Duration.toMillis(Duration.fromInputUnsafe(requestTime)), timedOut)
+      })
+      return warm.has(chatId) ? begun : Effect.andThen(Effect.ignore(warmUp(chatId)), begun)
+    })
   )
+  return Effect.ensuring(Effect.andThen(turn.begin, send), Effect.sync(turn.end))
+}
+
+/** What is answered when a call takes too long. */
+export const timedOut = new Failure.Failure({
+  code: 504,
+  type: "TIMEOUT",
+  description: "The call took too long; a message that is stored by now is sent all the same",
+  transient: true
+})
 
 // ----- operations
 
