@@ -7,14 +7,14 @@ import { saveEncryptedFile } from "@effect-mtproto/secret-chats/downloadEncrypte
 import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
 import * as Media from "@effect-mtproto/secret-chats/Media"
 import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
-import { layerMemory } from "@effect-mtproto/secret-chats/SecretChatStore"
+import * as SecretChatStore from "@effect-mtproto/secret-chats/SecretChatStore"
 import { sendEncryptedFile } from "@effect-mtproto/secret-chats/sendEncryptedFile"
+import * as SqliteClient from "@effect-mtproto/sql-sqlite/SqliteClient"
 import * as Login from "@effect-mtproto/transport/Login"
 import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
 import * as SessionStore from "@effect-mtproto/transport/SessionStore"
 import { Transport } from "@effect-mtproto/transport/Transport"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as NodePath from "@effect/platform-node/NodePath"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -46,15 +46,16 @@ const serve = Effect.gen(function*() {
 
 const layer = ({ dcId, host, port, publicKeyPem }) =>
   SecretChats.layer({ accept: "allow" }).pipe(
-    Layer.provideMerge(layerMemory),
+    Layer.provideMerge(SecretChatStore.layerSql()),
     Layer.provideMerge(MtprotoTransport.layer({
       apiId: 12345,
       apiHash: Redacted.make("0123456789abcdef0123456789abcdef"),
       datacenters: [{ id: dcId, host, port }],
       publicKeys: [publicKeyPem]
     })),
-    Layer.provide(SessionStore.layerMemory),
-    Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeFileSystem.layer, NodePath.layer))
+    Layer.provide(SessionStore.layerSql()),
+    Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),
+    Layer.provide(SqliteClient.layer({ filename: process.env["DATABASE"] }))
   )
 
 const logIn = (phone, { codes }) =>
