@@ -1,5 +1,10 @@
-import { ApiSchema, DecryptedMessage, SecretApi, Tl, TlCodec } from "@effect-mtproto/core"
-import { LuaTl, LuaValue } from "@effect-mtproto/lua"
+import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
+import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
+import * as SecretApi from "@effect-mtproto/core/SecretApi"
+import * as Tl from "@effect-mtproto/core/Tl"
+import * as TlCodec from "@effect-mtproto/core/TlCodec"
+import * as LuaTl from "@effect-mtproto/lua/LuaTl"
+import * as LuaValue from "@effect-mtproto/lua/LuaValue"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Result, Schema } from "effect"
 

@@ -1,4 +1,5 @@
-import { LuaUpdate, LuaValue } from "@effect-mtproto/lua"
+import * as LuaUpdate from "@effect-mtproto/lua/LuaUpdate"
+import * as LuaValue from "@effect-mtproto/lua/LuaValue"
 import type { SecretChats } from "@effect-mtproto/secret-chats"
 import { assert, describe, it } from "@effect/vitest"
 

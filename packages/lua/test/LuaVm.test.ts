@@ -1,15 +1,16 @@
-import { type LuaError, LuaValue } from "@effect-mtproto/lua"
-import { assert, describe, it } from "@effect/vitest"
+import type * as LuaError from "@effect-mtproto/lua/LuaError"
+import * as LuaValue from "@effect-mtproto/lua/LuaValue"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { Arbitrary, Effect, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as Vm from "./support/vm.ts"
 
 const failure = <A, R>(effect: Effect.Effect<A, LuaError.LuaError, R>) => Effect.flip(effect)
 
-describe("LuaVm", () => {
-  it.live("hands values over exactly", () =>
+layer(Vm.Shared.layer, { excludeTestServices: true })("LuaVm", (it) => {
+  it.effect("hands values over exactly", () =>
     Effect.gen(function*() {
-      const { calls, run, vm } = yield* Vm.make()
+      const { calls, run, vm } = yield* Vm.shared
       const all = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join("")
       const value = LuaValue.table({
         yes: true,
@@ -37,9 +38,9 @@ describe("LuaVm", () => {
       assert.deepStrictEqual(calls, [["messages.echo", value]])
     }))
 
-  it.live("whatever is handed over comes back as it was", () =>
+  it.effect("whatever is handed over comes back as it was", () =>
     Effect.gen(function*() {
-      const { calls, run, vm } = yield* Vm.make()
+      const { calls, run, vm } = yield* Vm.shared
       yield* run("function there_and_back(v) return messages.echo{v = v}.v end")
       const bytes = Arbitrary.map(
         Arbitrary.schema(Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 })))),
@@ -67,9 +68,9 @@ describe("LuaVm", () => {
       assert.strictEqual(calls.length, lists.length)
     }))
 
-  it.live("calls functions, in both spellings, and back", () =>
+  it.effect("calls functions, in both spellings, and back", () =>
     Effect.gen(function*() {
-      const { calls, printed, run, vm } = yield* Vm.make()
+      const { calls, printed, run, vm } = yield* Vm.shared
       yield* run(`
         result = {get_self(1, nil, "x"), getSelf(), madeline_function({_ = "users.echo", a = 1}),
           madeline_function({_ = "echo_all", 7, 8}), madelineproto_lua}
@@ -91,9 +92,9 @@ describe("LuaVm", () => {
       assert.include((yield* failure(vm.call("missing"))).detail, "no such function")
     }))
 
-  it.live("calls work in coroutines, in metamethods, in sort and gsub", () =>
+  it.effect("calls work in coroutines, in metamethods, in sort and gsub", () =>
     Effect.gen(function*() {
-      const { run } = yield* Vm.make()
+      const { run } = yield* Vm.shared
       assert.deepStrictEqual(
         yield* run(`
           local co = coroutine.wrap(function() coroutine.yield(messages.echo{a = 1}.a); return messages.echo{a = 2}.a end)
@@ -106,6 +107,72 @@ describe("LuaVm", () => {
       )
     }))
 
+  it.effect("metatables stay behind and are not called", () =>
+    Effect.gen(function*() {
+      const { run } = yield* Vm.shared
+      assert.deepStrictEqual(
+        yield* run(`
+          local touched = 0
+          local function touch() touched = touched + 1 return 1 end
+          local t = setmetatable({a = 1}, {__index = touch, __len = touch, __pairs = touch, __tostring = touch, __name = "x",
+            __eq = touch, __metatable = false})
+          result = {messages.echo(t), touched}`),
+        LuaValue.sequence([LuaValue.table({ a: 1n }), 0n])
+      )
+    }))
+
+  it.effect("errors have a line", () =>
+    Effect.gen(function*() {
+      const { run } = yield* Vm.shared
+      const at = Effect.fnUntraced(function*(source: string) {
+        const { detail, kind, line } = yield* failure(run(source))
+        return [kind, line, detail] as const
+      })
+      assert.deepStrictEqual(yield* at("x = = 1"), ["syntax", 1, "unexpected symbol near '='"])
+      assert.deepStrictEqual(yield* at("\nlocal x = nil\nx.y = 1"), [
+        "runtime",
+        3,
+        "attempt to index a nil value (local 'x')"
+      ])
+      assert.deepStrictEqual(yield* at("\nerror('no')"), ["runtime", 2, "no"])
+      assert.match(String((yield* at("\nerror({})"))[2]), /^table: 0x/)
+      assert.deepStrictEqual(yield* at("\nerror({error = 'said'})"), ["runtime", 2, "said"])
+      assert.deepStrictEqual(yield* at("error()"), ["runtime", 1, "nil"])
+      assert.deepStrictEqual(yield* at("\nerror(setmetatable({}, {__tostring = function() return 'mine' end}))"), [
+        "runtime",
+        2,
+        "mine"
+      ])
+      assert.strictEqual(
+        (yield* at("error(setmetatable({}, {__tostring = function() error('again') end}))"))[0],
+        "runtime"
+      )
+      assert.deepStrictEqual(yield* at("coroutine.wrap(function()\n error('inside') end)()"), ["runtime", 2, "inside"])
+      const { message, script, traceback } = yield* failure(run("local function f() error('deep') end\nf()"))
+      assert.strictEqual(message, "test.lua:1: deep")
+      assert.strictEqual(script, "test.lua")
+      assert.include(traceback, "test.lua:2: in main chunk")
+      assert.strictEqual(yield* run("#!/usr/bin/lua\nresult = 1"), 1n)
+    }))
+
+  it.effect("the sandbox", () =>
+    Effect.gen(function*() {
+      const { run } = yield* Vm.shared
+      yield* run(`
+        for _, name in ipairs{"io", "require", "package", "debug", "dofile", "loadfile"} do assert(_G[name] == nil, name) end
+        for name in pairs(os) do assert(({time = 1, date = 1, difftime = 1})[name], name) end
+        assert(string.dump == nil and ("").dump == nil)
+        local code = "\\27Lua" .. ("\\0"):rep(40)
+        assert(not load(code) and not load(code, "x", "b") and not load(code, "x", "bt", {}))
+        assert(load("return 1 + 1")() == 2 and load("return x", "x", "t", {x = 3})() == 3)
+        assert(load(function() end, "empty"))
+        assert(collectgarbage("count") > 0 and collectgarbage("stop") == 0 and collectgarbage("isrunning"))
+        assert(collectgarbage() == 0 and collectgarbage("setpause", 1e9) == 0 and collectgarbage("generational") == 0)
+      `)
+    }))
+})
+
+describe("LuaVm", () => {
   it.live("errors of calls are results, or raised", () =>
     Effect.gen(function*() {
       const { printed, run } = yield* Vm.make()
@@ -162,70 +229,6 @@ describe("LuaVm", () => {
       assert.strictEqual((yield* failure(vm.call("f"))).kind, "conversion")
       // ... and nothing has suffered.
       assert.strictEqual(yield* run("result = messages.echo{a = 1}.a"), 1n)
-    }))
-
-  it.live("metatables stay behind and are not called", () =>
-    Effect.gen(function*() {
-      const { run } = yield* Vm.make()
-      assert.deepStrictEqual(
-        yield* run(`
-          local touched = 0
-          local function touch() touched = touched + 1 return 1 end
-          local t = setmetatable({a = 1}, {__index = touch, __len = touch, __pairs = touch, __tostring = touch, __name = "x",
-            __eq = touch, __metatable = false})
-          result = {messages.echo(t), touched}`),
-        LuaValue.sequence([LuaValue.table({ a: 1n }), 0n])
-      )
-    }))
-
-  it.live("errors have a line", () =>
-    Effect.gen(function*() {
-      const { run } = yield* Vm.make()
-      const at = Effect.fnUntraced(function*(source: string) {
-        const { detail, kind, line } = yield* failure(run(source))
-        return [kind, line, detail] as const
-      })
-      assert.deepStrictEqual(yield* at("x = = 1"), ["syntax", 1, "unexpected symbol near '='"])
-      assert.deepStrictEqual(yield* at("\nlocal x = nil\nx.y = 1"), [
-        "runtime",
-        3,
-        "attempt to index a nil value (local 'x')"
-      ])
-      assert.deepStrictEqual(yield* at("\nerror('no')"), ["runtime", 2, "no"])
-      assert.match(String((yield* at("\nerror({})"))[2]), /^table: 0x/)
-      assert.deepStrictEqual(yield* at("\nerror({error = 'said'})"), ["runtime", 2, "said"])
-      assert.deepStrictEqual(yield* at("error()"), ["runtime", 1, "nil"])
-      assert.deepStrictEqual(yield* at("\nerror(setmetatable({}, {__tostring = function() return 'mine' end}))"), [
-        "runtime",
-        2,
-        "mine"
-      ])
-      assert.strictEqual(
-        (yield* at("error(setmetatable({}, {__tostring = function() error('again') end}))"))[0],
-        "runtime"
-      )
-      assert.deepStrictEqual(yield* at("coroutine.wrap(function()\n error('inside') end)()"), ["runtime", 2, "inside"])
-      const { message, script, traceback } = yield* failure(run("local function f() error('deep') end\nf()"))
-      assert.strictEqual(message, "test.lua:1: deep")
-      assert.strictEqual(script, "test.lua")
-      assert.include(traceback, "test.lua:2: in main chunk")
-      assert.strictEqual(yield* run("#!/usr/bin/lua\nresult = 1"), 1n)
-    }))
-
-  it.live("the sandbox", () =>
-    Effect.gen(function*() {
-      const { run } = yield* Vm.make()
-      yield* run(`
-        for _, name in ipairs{"io", "require", "package", "debug", "dofile", "loadfile"} do assert(_G[name] == nil, name) end
-        for name in pairs(os) do assert(({time = 1, date = 1, difftime = 1})[name], name) end
-        assert(string.dump == nil and ("").dump == nil)
-        local code = "\\27Lua" .. ("\\0"):rep(40)
-        assert(not load(code) and not load(code, "x", "b") and not load(code, "x", "bt", {}))
-        assert(load("return 1 + 1")() == 2 and load("return x", "x", "t", {x = 3})() == 3)
-        assert(load(function() end, "empty"))
-        assert(collectgarbage("count") > 0 and collectgarbage("stop") == 0 and collectgarbage("isrunning"))
-        assert(collectgarbage() == 0 and collectgarbage("setpause", 1e9) == 0 and collectgarbage("generational") == 0)
-      `)
     }))
 
   it.effect("time is the host's, in UTC", () =>

@@ -1,4 +1,4 @@
-import { LuaValue } from "@effect-mtproto/lua"
+import * as LuaValue from "@effect-mtproto/lua/LuaValue"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"

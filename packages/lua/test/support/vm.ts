@@ -1,5 +1,6 @@
-import { LuaValue, LuaVm } from "@effect-mtproto/lua"
-import { Effect } from "effect"
+import * as LuaValue from "@effect-mtproto/lua/LuaValue"
+import * as LuaVm from "@effect-mtproto/lua/LuaVm"
+import { Context, Effect, Layer } from "effect"
 
 /** A runtime whose host echoes, and keeps what was printed. */
 export const make = Effect.fnUntraced(function*(options: {
@@ -42,3 +43,14 @@ export const make = Effect.fnUntraced(function*(options: {
   const run = (source: string) => Effect.andThen(vm.load({ name: "test.lua", source }), vm.get("result"))
   return { vm, run, printed, calls }
 })
+
+/** One runtime for tests that leave it as it was. */
+export class Shared extends Context.Service<Shared>()("test/Shared", { make: make() }) {
+  static readonly layer = Layer.effect(this, this.make)
+}
+
+export const shared = Effect.tap(Shared, ({ calls, printed }) =>
+  Effect.sync(() => {
+    calls.length = 0
+    printed.length = 0
+  }))
