@@ -22,13 +22,16 @@ export interface MessageIds {
 export const make = (seed: number): MessageIds => {
   let noise = seed >>> 0
   let last = 0n
+  const scratch = new DataView(new ArrayBuffer(8))
   return {
     next(serverTime) {
       const seconds = Math.floor(serverTime / 1000)
       const fraction = Math.floor((serverTime - seconds * 1000) * 4294967.296)
       noise = (Math.imul(noise, 1664525) + 1013904223) >>> 0
       const low = ((fraction & ~0xfffff) | ((noise >>> 12) & 0xffffc)) >>> 0
-      const id = (BigInt(seconds) << 32n) | BigInt(low)
+      scratch.setUint32(0, low, true)
+      scratch.setUint32(4, seconds, true)
+      const id = scratch.getBigUint64(0, true)
       last = id > last ? id : last + 4n
       return last
     },

@@ -135,6 +135,10 @@ export const make = (options: {
       let size = 0
       for (const chunk of chunks) size += chunk.length
       const isLarge = size >= LARGE
+      if (chunks.length === 1 && !isLarge) {
+        socket.write(chunks[0]!)
+        return resume(Effect.void)
+      }
       socket.cork()
       const last = chunks.length - 1
       chunks.forEach((chunk, i) =>
