@@ -142,6 +142,7 @@ export class GatewayStore extends Context.Service<GatewayStore, {
   readonly setToken: (id: string, tokenHash: Uint8Array) => Io<void>
   /** Removes a session with all that the gateway knows of it. */
   readonly removeSession: (id: string) => Io<void>
+  /** All sessions that can be read. */
   readonly sessions: Io<ReadonlyArray<Session & { readonly createdAt: number }>>
 
   // ----- updates
@@ -312,7 +313,15 @@ const make = Effect.fnUntraced(function*(options: Options) {
       ),
     sessions: Effect.flatMap(
       io("sessions", sql<SessionRow>`SELECT id, kind, data, created_at FROM gateway_session`),
-      Effect.forEach((row) => Effect.map(session(row), (found) => found!))
+      (rows) =>
+        Effect.map(
+          Effect.forEach(rows, (row) =>
+            // one that was tampered with keeps nobody from the others
+            Effect.catch(session(row), () =>
+              Effect.as(Effect.logWarning(`Session ${row.id} cannot be read`), undefined))),
+          (found) =>
+            found.filter((one) => one !== undefined)
+        )
     ),
 
     // ----- updates

@@ -5,6 +5,7 @@ import type * as GatewayOptions from "@effect-mtproto/gateway/GatewayOptions"
 import * as SqliteClient from "@effect-mtproto/sql-sqlite/SqliteClient"
 import * as TestServer from "@effect-mtproto/test-server/TestServer"
 import * as SqlVault from "@effect-mtproto/transport/SqlVault"
+import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
@@ -67,7 +68,9 @@ export const layer = (
       }
     })),
     Layer.provide(SqlVault.layer({ key })),
-    Layer.provide(SqliteClient.layer({ filename })),
+    Layer.provide(
+      /^postgres:/.test(filename) ? PgClient.layer({ url: Redacted.make(filename) }) : SqliteClient.layer({ filename })
+    ),
     Layer.provide(NodeCrypto.layer)
   )
 
@@ -79,7 +82,7 @@ const parse = (text: string): unknown => {
   }
 }
 
-/** Starts a gateway; it stops with the scope. */
+/** Starts a gateway on a SQLite file or a PostgreSQL URL; it stops with the scope. */
 export const start = Effect.fnUntraced(function*(
   telegram: Telegram,
   filename: string,
