@@ -40,7 +40,11 @@ describe("older forms", () => {
     const idOf = (layer: number) =>
       (readInt(Layers.encodeResult(layer, Api.users.getUsers, [user]), 8) >>> 0).toString(16)
     assert.strictEqual(idOf(144), "3ff6ecb0")
-    assert.strictEqual(idOf(145), "83314fca")
+    assert.strictEqual(idOf(145), "5d99adee")
+    assert.strictEqual(idOf(146), "5d99adee")
+    assert.strictEqual(idOf(147), "8f97c628")
+    assert.strictEqual(idOf(166), "eb602f25")
+    assert.strictEqual(idOf(184), "215c4438")
     assert.strictEqual(idOf(190), "83314fca")
     assert.strictEqual(idOf(193), "83314fca")
     assert.strictEqual(idOf(198), "4b46c37e")
@@ -133,5 +137,61 @@ describe("older forms", () => {
       // the layer is remembered
       const again = yield* client.answerTo(client.send(Api.encodeRequest(Api.help.getConfig() as Api.AnyRequest)))
       assert.deepStrictEqual(again.subarray(16), config.subarray(16))
+    }))
+
+  withServer("exist for whatever the server says, in every layer", ({ crypto, server }) =>
+    Effect.gen(function*() {
+      const { client } = yield* TestClient.user(crypto, server, "15550001")
+      yield* server.createAccount({ phone: "15550002", firstName: "Bob" })
+      yield* server.setPassword("15550001", "secret")
+      const self = { _tag: "inputPeerSelf" } as const
+      yield* client.call(Api.upload.saveFilePart({ fileId: 1n, filePart: 0, bytes: new Uint8Array(8) }))
+      yield* client.call(Api.messages.sendMedia({
+        peer: self,
+        message: "text",
+        randomId: 1n,
+        media: {
+          _tag: "inputMediaUploadedDocument",
+          file: { _tag: "inputFile", id: 1n, parts: 1, name: "", md5Checksum: "" },
+          mimeType: "",
+          attributes: [{ _tag: "documentAttributeVideo", duration: 1, w: 2, h: 3 }]
+        }
+      }))
+      yield* client.call(Api.messages.sendMessage({
+        peer: self,
+        message: "reply",
+        randomId: 2n,
+        replyTo: { _tag: "inputReplyToMessage", replyToMsgId: 1 }
+      }))
+      const page = { offsetId: 0, offsetDate: 0, addOffset: 0, maxId: 0, minId: 0, hash: 0n }
+      const requests = ([
+        Api.help.getConfig(),
+        Api.help.getAppConfig({ hash: 0 }),
+        Api.users.getUsers({ id: [{ _tag: "inputUserSelf" }] }),
+        Api.users.getFullUser({ id: { _tag: "inputUserSelf" } }),
+        Api.contacts.resolvePhone({ phone: "15550002" }),
+        Api.contacts.getBlocked({ offset: 0, limit: 1 }),
+        Api.account.getPassword(),
+        Api.account.getNotifySettings({ peer: { _tag: "inputNotifyUsers" } }),
+        Api.account.getReactionsNotifySettings(),
+        Api.account.getGlobalPrivacySettings(),
+        Api.account.getAutoDownloadSettings(),
+        Api.account.getAuthorizations(),
+        Api.messages.getHistory({ ...page, peer: self, limit: 10 }),
+        Api.messages.getHistory({ ...page, peer: self, limit: 1 }),
+        Api.messages.getPeerSettings({ peer: self }),
+        Api.messages.getDialogFilters(),
+        Api.messages.getDialogs({ ...page, offsetPeer: { _tag: "inputPeerEmpty" }, limit: 10 }),
+        Api.updates.getDifference({ pts: 1, qts: 1, date: 1 })
+      ] as ReadonlyArray<unknown>).map((request) => Api.encodeRequest(request as Api.AnyRequest).slice())
+      for (const layer of [144, 146, 149, 152, 158, 160, 166, 171, 174, 179, 184, 187, 190, 193, 198, Api.layer]) {
+        for (const [i, request] of requests.entries()) {
+          yield* client.answerTo(client.send(i === 0 ? TestClient.initialize(request, layer) : request))
+        }
+        const update = { _tag: "updateUserTyping", userId: 1n, action: { _tag: "sendMessageTypingAction" } } as const
+        assert.isAbove(Layers.encodeUpdates(layer, { _tag: "updateShort", update, date: 1 }).length, 20)
+      }
+      const outcomes = new Set((yield* server.calls()).map(({ outcome }) => outcome))
+      assert.deepStrictEqual([...outcomes], ["ok"])
     }))
 })

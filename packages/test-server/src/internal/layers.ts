@@ -50,13 +50,9 @@ const isCurrent = (layer: number): boolean => layer > NEWEST_OLD
 // writing
 // -----------------------------------------------------------------------------
 
-interface Writing extends TlForms.Dictionary {
-  readonly fills: ReadonlyMap<string, Readonly<Record<string, unknown>>>
-}
+const writings = new Map<number, TlForms.Dictionary>()
 
-const writings = new Map<number, Writing>()
-
-const writingOf = (layer: number): Writing => {
+const writingOf = (layer: number): TlForms.Dictionary => {
   // one dictionary for all layers that have the same forms
   const step = Math.min(...forms.map((form) => form.upTo).filter((upTo) => upTo >= layer))
   const known = writings.get(step)
@@ -65,30 +61,28 @@ const writingOf = (layer: number): Writing => {
   for (const form of forms) {
     if (form.upTo >= step && !older.has(form.combinator.name)) older.set(form.combinator.name, form)
   }
-  const writing: Writing = {
+  const writing: TlForms.Dictionary = {
     byName: (name) => older.get(name)?.combinator ?? ApiSchema.constructors().get(name),
-    byId: () => undefined,
-    fills: new Map(
-      [...older.values()].flatMap(({ combinator, fill }) => fill === undefined ? [] : [[combinator.name, fill]])
-    )
+    byId: () => undefined
   }
   writings.set(step, writing)
   return writing
 }
 
 const write = (layer: number, type: string, value: unknown): Uint8Array => {
-  const writing = writingOf(layer)
   const w = new TlWriter()
   const tag = typeof value === "object" && value !== null && "_tag" in value ? value._tag as string : ""
   // only whole answers need filling: nothing that they contain does
-  const fill = writing.fills.get(tag)
-  TlForms.write(w, writing, type, fill === undefined ? value : { ...fill, ...value as TlForms.Value })
+  const fill = OlderForms.fills.get(tag)
+  TlForms.write(w, writingOf(layer), type, fill === undefined ? value : { ...fill, ...value as TlForms.Value })
   return w.take()
 }
 
 /** The result of a method for a client of this layer. */
 export const encodeResult = (layer: number, method: Api.AnyMethod, result: unknown): Uint8Array => {
   if (isCurrent(layer)) return method.response.encode(result)
+  const older = OlderForms.results.get(method.tag)
+  if (older !== undefined && layer <= older.upTo) return write(layer, older.type, older.of(result))
   const type = ApiSchema.methods().get(method.tag)?.result
   return type === undefined || type === "Bool" ? method.response.encode(result) : write(layer, type, result)
 }
@@ -123,7 +117,7 @@ const readingOf = (): TlForms.Dictionary => {
 
 /** Fields as they are named today. */
 const upgrade = (value: TlForms.Value): TlForms.Value => {
-  const { replyToMsgId, ...rest } = value
+  const { replyToMsgId, topMsgId: _topMsgId, ...rest } = value
   return (value._tag === "messages.sendMessage" || value._tag === "messages.sendMedia") && replyToMsgId !== undefined
     ? { ...rest, _tag: value._tag, replyTo: { _tag: "inputReplyToMessage", replyToMsgId } }
     : value
