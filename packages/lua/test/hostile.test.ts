@@ -21,21 +21,18 @@ describe("scripts that mean no good", () => {
     }))
 
   it.live("catch what stops them", () =>
-    Effect.gen(function*() {
-      for (
-        const source of [
-          "while true do pcall(function() while true do end end) end",
-          "while true do xpcall(function() while true do end end, function() while true do end end) end",
-          "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
-          "local t <close> = setmetatable({}, {__close = function() while true do end end}) while true do end",
-          "setmetatable(_G, {__index = function(_, k) while true do end end}) local x = y",
-          "table.sort({3, 2, 1}, function() while true do end end)",
-          "while true do string.format('%s', setmetatable({}, {__tostring = function() return '' end})) end"
-        ]
-      ) {
-        const { line: _, ...how } = yield* ends(source)
-        assert.deepStrictEqual(how, instructions, source)
-      }
+    Effect.forEach([
+      "while true do pcall(function() while true do end end) end",
+      "while true do xpcall(function() while true do end end, function() while true do end end) end",
+      "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+      "local t <close> = setmetatable({}, {__close = function() while true do end end}) while true do end",
+      "setmetatable(_G, {__index = function(_, k) while true do end end}) local x = y",
+      "table.sort({3, 2, 1}, function() while true do end end)",
+      "while true do string.format('%s', setmetatable({}, {__tostring = function() return '' end})) end"
+    ], (source) =>
+      Effect.map(ends(source), ({ line: _, ...how }) => assert.deepStrictEqual(how, instructions, source)), {
+      concurrency: "unbounded",
+      discard: true
     }))
 
   it.live("take all memory", () =>
