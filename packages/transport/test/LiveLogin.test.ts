@@ -186,6 +186,23 @@ describe("Login.phone", () => {
   )
 
   live(
+    "two-step verification by the server's own account of it",
+    Effect.gen(function*() {
+      const { client, server } = yield* prepare
+      yield* server.setPassword(PHONE, "secret", "the usual")
+      const asked: Array<Login.PasswordRequest> = []
+      yield* client.run(Login.phone({
+        phone,
+        code: () => Effect.succeed(Redacted.make("12345")),
+        password: (request) => Effect.sync(() => Redacted.make(asked.push(request) === 1 ? "guess" : "secret"))
+      }))
+      assert.deepStrictEqual(asked, [{ hint: "the usual", attempt: 1 }, { hint: "the usual", attempt: 2 }])
+      const [self] = yield* client.transport.invoke(Api.users.getUsers({ id: [{ _tag: "inputUserSelf" }] }))
+      assert.strictEqual(self?._tag === "user" && self.firstName, "Ann")
+    })
+  )
+
+  live(
     "an account in another data centre: the client moves there",
     Effect.gen(function*() {
       const here = yield* TestServer.TestServer
