@@ -29,6 +29,25 @@ describe("several data centres", () => {
       }
     }), options)
 
+  withServer("an address of IPv6 says so", ({ crypto, server }) =>
+    Effect.gen(function*() {
+      const client = yield* TestClient.open(crypto, server)
+      const [option] = (yield* client.call(Api.help.getConfig())).dcOptions
+      assert.deepInclude(option, { ipAddress: "::1", ipv6: true })
+    }), { host: "::1" })
+
+  withServer(
+    "a server that listens on all addresses names one that can be reached",
+    ({ crypto, server }) =>
+      Effect.gen(function*() {
+        assert.strictEqual(server.host, "127.0.0.1")
+        const client = yield* TestClient.open(crypto, server)
+        const [option] = (yield* client.call(Api.help.getConfig())).dcOptions
+        assert.deepInclude(option, { ipAddress: "127.0.0.1", port: server.port })
+      }),
+    { host: "0.0.0.0" }
+  )
+
   withServer("send an account to where it lives", ({ crypto, server }) =>
     Effect.gen(function*() {
       yield* server.createAccount({ phone: PHONE, firstName: "Dan", dc: 4 })

@@ -374,8 +374,10 @@ describe("a hostile client with a key", () => {
           ({ msgId }) =>
             Effect.match(client.answerTo(msgId), { onFailure: (error) => error.type, onSuccess: () => "ok" })
         )
-        assert.strictEqual(outcomes.filter((outcome) => outcome === "ok").length, 16)
-        assert.strictEqual(outcomes.filter((outcome) => outcome === "FLOOD_WAIT_1").length, 84)
+        const count = (wanted: string) => outcomes.filter((outcome) => outcome === wanted).length
+        assert.isAtLeast(count("ok"), 16)
+        assert.isAtLeast(count("FLOOD_WAIT_1"), 1)
+        assert.strictEqual(count("ok") + count("FLOOD_WAIT_1"), 100)
       })
   )
 

@@ -18,6 +18,7 @@ const configOf = (world: World, dc: number, now: number): Api.Config => ({
     _tag: "dcOption",
     static: true,
     thisPortOnly: true,
+    ...(address.host.includes(":") ? { ipv6: true } : {}),
     id: address.id,
     ipAddress: address.host,
     port: address.port
