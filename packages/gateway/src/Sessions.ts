@@ -18,8 +18,10 @@ import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
 import * as SessionStore from "@effect-mtproto/transport/SessionStore"
 import type { Transport } from "@effect-mtproto/transport/Transport"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberMap from "effect/FiberMap"
 import * as Layer from "effect/Layer"
 import * as LayerMap from "effect/LayerMap"
 import * as Metric from "effect/Metric"
@@ -194,7 +196,7 @@ const make = Effect.gen(function*() {
 
   const layerOf = (id: string): Layer.Layer<Services, OpenError, Base> => {
     // it cannot be closed from within: closing waits for what runs in it
-    const closed = Effect.asVoid(Effect.forkIn(Effect.suspend(() => map.invalidate(id)), scope))
+    const closed = Effect.asVoid(Effect.forkIn(Effect.suspend(() => close(id)), scope))
     return Layer.merge(counted, Layer.effectDiscard(pump(id, closed))).pipe(
       Layer.provideMerge(SecretChats.layer({ accept: accept(id) })),
       Layer.provideMerge(SecretChatStore.layerSealedSql({ account: id })),
@@ -205,15 +207,74 @@ const make = Effect.gen(function*() {
     ) as Layer.Layer<Services, OpenError, Base>
   }
 
-  const map: LayerMap.LayerMap<string, Services, OpenError> = yield* LayerMap.make(layerOf, {
-    idleTimeToLive: options.idle ?? "5 minutes"
-  })
+  const map: LayerMap.LayerMap<string, Services, OpenError> = yield* LayerMap.make(layerOf)
+
+  // One reference for each session is held as long as it is not idle: to take and return one for each request would cost
+  // more than most requests do.
+  interface Held {
+    readonly context: Context.Context<Services>
+    inUse: number
+    lastUsed: number
+  }
+  const held = new Map<string, Held>()
+  const holders = yield* FiberMap.make<string>()
+  const idle = Duration.toMillis(Duration.fromInputUnsafe(options.idle ?? "5 minutes"))
+
+  const hold = (id: string) =>
+    Effect.scoped(Effect.gen(function*() {
+      const context = yield* map.contextEffect(id)
+      const entry: Held = { context, inUse: 0, lastUsed: performance.now() }
+      held.set(id, entry)
+      while (true) {
+        const rest = idle - (performance.now() - entry.lastUsed)
+        if (entry.inUse === 0 && rest <= 0) break
+        yield* Effect.sleep(Math.max(rest, 10))
+      }
+      // nobody can take it any more when its closing begins
+      held.delete(id)
+    })).pipe(
+      Effect.ensuring(Effect.sync(() => held.delete(id))),
+      Effect.ignore
+    )
+
+  /** Once opened, a session stays open until it is idle. */
+  const keep = (id: string) =>
+    Effect.suspend(() => {
+      const entry = held.get(id)
+      if (entry === undefined) return Effect.asVoid(FiberMap.run(holders, id, hold(id), { onlyIfMissing: true }))
+      entry.lastUsed = performance.now()
+      return Effect.void
+    })
+
+  const close = (id: string) =>
+    Effect.suspend(() => {
+      held.delete(id)
+      return Effect.andThen(FiberMap.remove(holders, id), map.invalidate(id))
+    })
+
+  const use = <A, E, R>(id: string, effect: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => {
+      const entry = held.get(id)
+      if (entry !== undefined) {
+        entry.inUse++
+        return Effect.ensuring(
+          Effect.provideContext(effect, entry.context),
+          Effect.sync(() => {
+            entry.inUse--
+            entry.lastUsed = performance.now()
+          })
+        )
+      }
+      return Effect.scoped(
+        Effect.flatMap(map.contextEffect(id), (context) =>
+          Effect.andThen(keep(id), Effect.provideContext(effect, context)))
+      )
+    })
 
   return Sessions.of({
-    use: (id, effect) =>
-      Effect.scoped(Effect.flatMap(map.contextEffect(id), (context) => Effect.provideContext(effect, context))) as any,
-    open: map.contextEffect,
-    close: (id) => map.invalidate(id),
+    use: use as Sessions["Service"]["use"],
+    open: (id) => Effect.tap(map.contextEffect(id), () => keep(id)),
+    close,
     enter: (id) => gates.enter(id),
     count: Effect.sync(() => opened)
   })

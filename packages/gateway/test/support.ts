@@ -69,7 +69,9 @@ export const layer = (
     })),
     Layer.provide(SqlVault.layer({ key })),
     Layer.provide(
-      /^postgres:/.test(filename) ? PgClient.layer({ url: Redacted.make(filename) }) : SqliteClient.layer({ filename })
+      filename.startsWith("postgres:")
+        ? PgClient.layer({ url: Redacted.make(filename) })
+        : SqliteClient.layer({ filename })
     ),
     Layer.provide(NodeCrypto.layer)
   )
