@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
+import * as Tracer from "effect/Tracer"
 import * as MtprotoTransport from "../src/MtprotoTransport.ts"
 import { Transport } from "../src/Transport.ts"
 import { START } from "./utils/sessionPeer.ts"
@@ -42,9 +43,9 @@ const start = Effect.gen(function*() {
 const peer: Api.InputEncryptedChat = { _tag: "inputEncryptedChat", chatId: 1, accessHash: 1n }
 const call = (number: number) => Api.messages.readEncryptedHistory({ peer, maxDate: number })
 
-describe("a network that comes and goes", () => {
+describe("MtprotoTransport on a virtual network", () => {
   it.effect(
-    "24 hours of it lose no call and no update, double nothing, and are no busy loop",
+    "24 hours of a network that comes and goes lose no call and no update, double nothing, and are no busy loop",
     () =>
       Effect.gen(function*() {
         const { net, transport } = yield* start
@@ -130,6 +131,21 @@ describe("a network that comes and goes", () => {
       assert.strictEqual(net.server.executed.size, 150)
       assert.isAtLeast(packets[0]!, 50)
       assert.isAtMost(packets.length, 2 * 3)
+    }).pipe(Effect.provide(crypto)))
+
+  it.effect("a call is a span for whoever traces, and none for others", () =>
+    Effect.gen(function*() {
+      const { transport } = yield* start
+      const names: Array<string> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          names.push(`${options.name} ${options.kind}`)
+          return new Tracer.NativeSpan(options)
+        }
+      })
+      yield* transport.invoke(call(1))
+      yield* Effect.provideService(transport.invoke(call(2)), Tracer.Tracer, tracer)
+      assert.deepStrictEqual(names, ["MtprotoTransport.invoke client"])
     }).pipe(Effect.provide(crypto)))
 
   it.effect("confirmations are written 200 ms apart, and told to the server half a second later", () =>
