@@ -113,11 +113,6 @@ const utf8 = new TextEncoder()
 
 const common = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
-/** Streams, long polls and what is sent have times of their own. */
-const isEndless = (method: string): boolean =>
-  /^(events|websocket|getupdates|getmtprotoupdates|downloadencrypted|uploadencrypted|(messages\.)?sendencrypted.*)$/
-    .test(method.toLowerCase().replaceAll("_", ""))
-
 const bearer = (request: HttpServerRequest.HttpServerRequest): string | undefined => {
   const header = request.headers["authorization"] ?? ""
   const token = /^Bearer +(\S+)$/i.exec(header)?.[1]
@@ -190,7 +185,7 @@ const make = Effect.gen(function*() {
       if (session === undefined) return
       const { method, ...params } = parsed.success
       const name = method.replaceAll("->", ".")
-      if (isEndless(name) && !Operations.isSend(name)) return
+      if (Operations.isEndless(name) && !Operations.isSend(name)) return
       const turn = Operations.isSend(name) ? sessions.enter(id) : Gate.none
       const scope = yield* Effect.scope
       yield* performNow(
@@ -323,7 +318,7 @@ const make = Effect.gen(function*() {
       const turn = isSend ? sessions.enter(session.id) : Gate.none
       const run = (randomId: bigint | undefined) => {
         const performed = performNow({ session, params, file, request, scope, turn, randomId }, method, session.kind)
-        return isEndless(method) ? performed : limited(performed)
+        return Operations.isEndless(method) ? performed : limited(performed)
       }
       const key = request.headers["idempotency-key"]
       const effect = key === undefined

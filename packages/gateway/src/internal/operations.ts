@@ -91,8 +91,48 @@ const refusals: { readonly [method: string]: string } = {
   "auth.dropTempAuthKeys": "the gateway does it by itself"
 }
 
+/** What can be said of a method by its name. */
+interface Shape {
+  readonly isSend: boolean
+  readonly isEndless: boolean
+  readonly has: (name: string) => boolean
+  readonly isText: (name: string) => boolean
+}
+
+const endless = /^(events|websocket|getupdates|getmtprotoupdates|downloadencrypted|uploadencrypted)$/
+
+const shapeOf = (method: string): Shape => {
+  const isSend = /^(?:messages\.)?sendencrypted/.test(method.toLowerCase())
+  const fields = LooseTl.fields(method)
+  const names = new Set(isSend ? ["peer", "message", "silent"] : fields.map((field) => field.name))
+  const texts = new Set(["url", "password", "code", "caption"])
+  if (!isSend) { for (const field of fields) if (field.type === "string") texts.add(field.name) }
+  return {
+    isSend,
+    isEndless: isSend || endless.test(plain(method)),
+    has: (name) => names.has(name),
+    isText: (name) => texts.has(name)
+  }
+}
+
+// strangers may ask for anything
+const MAX_SHAPES = 1_000
+const shapes = new Map<string, Shape>()
+
+const shape = (method: string): Shape => {
+  let found = shapes.get(method)
+  if (found === undefined) {
+    if (shapes.size >= MAX_SHAPES) shapes.clear()
+    shapes.set(method, found = shapeOf(method))
+  }
+  return found
+}
+
 /** Whether a call takes its place in the order of what is sent. */
-export const isSend = (method: string): boolean => /^(?:messages\.)?sendencrypted/.test(method.toLowerCase())
+export const isSend = (method: string): boolean => shape(method).isSend
+
+/** Streams, long polls and what is sent have times of their own. */
+export const isEndless = (method: string): boolean => shape(method).isEndless
 
 const plain = (method: string): string => method.toLowerCase().replaceAll("_", "")
 
@@ -198,13 +238,8 @@ export const find = (kind: "user" | "bot", method: string, state: string): Opera
 
 /** Parameters under the names of the method; texts that are JSON become that, except where a text is wanted. */
 export const prepare = (method: string, params: Params.Params) => {
-  const fields = LooseTl.fields(method)
-  const isSecret = isSend(method)
-  const has = (name: string) =>
-    isSecret ? name === "peer" || name === "message" || name === "silent" : fields.some((field) => field.name === name)
-  const renamed = Params.rename(params, has)
-  const texts = new Set(fields.filter((field) => !isSecret && field.type === "string").map((field) => field.name))
-  return Params.open(renamed, (name) => texts.has(name) || name === "url" || name === "password" || name === "code")
+  const { has, isText } = shape(method)
+  return Params.open(Params.rename(params, has), isText)
 }
 
 /** What the answer of a webhook asks for: `{"method": …, …}`. */
