@@ -228,7 +228,9 @@ export class Device {
   become(layer: number): void {
     this.world.trace(`${this.name} has layer ${layer}`)
     this.disk.layer = layer
-    this.client ??= new OtherClient(this.crypto, this.disk, this.userId === 1n)
+    const client = this.client ??= new OtherClient(this.crypto, this.disk, this.userId === 1n)
+    // at once, for the keys may be gone when it is sent
+    this.disk.onSealed = (frame) => client.rewrite(frame)
   }
 
   private end(run: Run): void {
@@ -249,8 +251,6 @@ export class Device {
     if ("data" in request) {
       const data = Buffer.from(request.data as Uint8Array).toString("latin1")
       if (!this.disk.indexes.has(data)) this.world.violate(`${this.name} sends what is not stored`)
-      // now, for the keys may be gone when the server executes it
-      this.client?.rewrite(request.data as Uint8Array)
     }
     return true
   }

@@ -69,6 +69,8 @@ export class Disk {
   rekeys = 0
   /** Of the program that runs. */
   layer = 144
+  /** Is told of every frame when it is stored. */
+  onSealed: ((frame: Uint8Array) => void) | undefined
   /** How often messages were sent again for the peer. */
   answers = 0
   private readonly violate: (problem: string) => void
@@ -142,6 +144,7 @@ export class Disk {
             require(record.kind === "deleted", `message ${record.index} was replaced by something else than a deletion`)
           }
           this.sealed.set(record.index, [...versions, { record, data, layer: last?.layer ?? this.layer }])
+          this.onSealed?.(Buffer.from(data, "latin1"))
           break
         }
         case "MarkUnsent":
