@@ -62,8 +62,23 @@ if (!hasTelethon() && existsSync("/usr/bin/apt-get")) {
   }
 }
 
+// tg-secret is from PyPI, into a folder of its own, and without the library that it has another adapter for
+const tgSecret = join(here, "node_modules", ".tg-secret")
+const hasTgSecret = () => existsSync(join(tgSecret, "tg_secret", "__init__.py"))
+if (hasTelethon() && !hasTgSecret()) {
+  const requirements = join(here, "requirements.txt")
+  spawnSync(
+    python,
+    ["-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "--target", tgSecret, "-r", requirements],
+    { env, stdio: "ignore", timeout: 120_000 }
+  )
+}
+
 const absent = []
-if (!hasTelethon()) absent.push("telethon=python3-telethon is not installed, and cannot be")
+if (!hasTelethon()) {
+  absent.push("telethon=python3-telethon is not installed, and cannot be")
+  absent.push("tgsecret=it needs Telethon")
+} else if (!hasTgSecret()) absent.push("tgsecret=tg-secret cannot be installed from PyPI")
 if (process.arch !== "x64" || process.report.getReport().header.glibcVersionRuntime === undefined) {
   absent.push("tdlib=the patched libtdjson is the one for linux-x64 with glibc")
 }
@@ -82,7 +97,7 @@ const child = spawn(
     ...absent.map((text) => `--absent=${text}`),
     ...process.argv.slice(2)
   ],
-  { env: { ...env, PYTHON: python }, stdio: "inherit" }
+  { env: { ...env, PYTHON: python, TG_SECRET: tgSecret }, stdio: "inherit" }
 )
 child.on("exit", (code, signal) => process.exit(signal === null ? code ?? 1 : 1))
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal))

@@ -23,11 +23,11 @@ interface Reply {
 }
 
 /** The Python process. */
-const start = (judge: Judge) => {
+export const start = (judge: Judge, script = "drive_telethon.py") => {
   const child = spawn(process.env["PYTHON"] ?? "/usr/bin/python3", [
     "-W",
     "ignore",
-    join(import.meta.dirname, "drive_telethon.py")
+    join(import.meta.dirname, script)
   ], { stdio: ["pipe", "pipe", "inherit"] })
   judge.atEnd(() => child.kill())
   const texts = inbox<Text>()
@@ -56,7 +56,7 @@ const start = (judge: Judge) => {
 
 type Python = ReturnType<typeof start>
 
-const logIn = ({ call }: Python, client: string, account: Account) =>
+export const logIn = ({ call }: Python, client: string, account: Account) =>
   call("log_in", { client, phone: account.phone, code: account.code })
 
 const works = async (judge: Judge, python: Python, how: string, proxy?: ReadonlyArray<unknown>): Promise<void> => {

@@ -170,4 +170,9 @@ async def main():
         task.add_done_callback(running.discard)
 
 
-asyncio.get_event_loop_policy().get_event_loop().run_until_complete(main())
+def run():
+    asyncio.get_event_loop_policy().get_event_loop().run_until_complete(main())
+
+
+if __name__ == '__main__':
+    run()

@@ -11,10 +11,11 @@ import { counts, judge, type Judgement } from "./Judge.ts"
 import { mtcute } from "./Mtcute.ts"
 import { tdlib } from "./Tdlib.ts"
 import { telethon } from "./Telethon.ts"
+import { tgSecret } from "./TgSecret.ts"
 
 await Effect.runPromise(Namespace.assertIsolated)
 
-const clients: ReadonlyArray<Judgement> = [mtcute, gramjs, telethon, tdlib]
+const clients: ReadonlyArray<Judgement> = [mtcute, gramjs, telethon, tdlib, tgSecret]
 
 const absent = new Map(
   process.argv.slice(2).flatMap((argument) => {
