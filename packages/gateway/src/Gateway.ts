@@ -389,6 +389,8 @@ const make = Effect.gen(function*() {
         headers: failure.retryAfter === undefined ? headers : { ...headers, "retry-after": String(failure.retryAfter) }
       })
     }
+    // a connection that is kept would keep the server from closing
+    if (isStopping) response = HttpServerResponse.setHeader(response, "connection", "close")
     yield* Metric.update(Metrics.requestsOf(response.status), 1)
     yield* Metric.update(Metrics.requestTime, (performance.now() - begun) / 1_000)
     return response

@@ -56,7 +56,7 @@ export const layer = (
   filename: string,
   options: Omit<GatewayOptions.Options, "telegram"> = {}
 ) =>
-  Gateway.layerHttp({ port: 0, shutdownTime: "2 seconds" }).pipe(
+  Gateway.layerHttp({ port: 0, shutdownTime: "20 seconds" }).pipe(
     Layer.provideMerge(Gateway.layer({
       ...options,
       limits: { requestsPerSecond: 0, attemptsPerMinute: 0, ...options.limits },

@@ -65,7 +65,21 @@ describe("updates", () => {
       const rest = yield* client.call(`${bob}/getUpdates`)
       assert.isTrue(rest.every((one: any) => one.update_id >= next))
       assert.strictEqual((yield* client.call(`${bob}/getUpdates`, { offset: -1 })).length, 1)
+      // who waits is sent home when the gateway stops, and what is under way is answered
+      const poll = yield* Effect.forkChild(client.fetch(`${ann}/getUpdates?offset=100000&timeout=60`), {
+        startImmediately: true
+      })
+      yield* telegram.faults.delayNext("messages.sendEncrypted", "1 second")
+      const late = yield* Effect.forkChild(client.post(`${ann}/sendEncrypted`, { peer: chatId, message: "late" }), {
+        startImmediately: true
+      })
+      yield* Support.until(
+        client.fetch("/metrics"),
+        ({ body }) => /^gateway_requests_in_flight(?:\{[^}]*\})? 2$/m.test(body)
+      )
       yield* Scope.close(first, Exit.void)
+      assert.deepStrictEqual((yield* Fiber.join(poll)).body, { ok: true, result: [] })
+      assert.strictEqual((yield* Fiber.join(late)).status, 200)
 
       const again = yield* Support.start(telegram, filename)
       yield* Support.hear(again, bob, said("hello"))
