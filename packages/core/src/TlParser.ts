@@ -179,7 +179,8 @@ export interface Schemas {
  * Makes schemas. All types that a document mentions must be declared in it.
  *
  * Two constructors with the same name and different ids are told apart by a suffix, `name_2`, in the order of the text.
- * An id that stands twice, or a method that does, is an error.
+ * An id that two constructors have, or a name that two methods have, is an error; ids of methods are not compared, because
+ * Telegram's own schema has some twice.
  *
  * @category conversions
  * @since 1.0.0

@@ -42,6 +42,14 @@ export const build = (document: Document, idOf: (c: Combinator) => number): Buil
     if (item._tag !== "combinator" || item.combinator.builtin !== undefined) continue
     const combinator = item.combinator
     if (!combinator.isMethod && vocabulary.has(combinator.name)) continue
+    if (combinator.isMethod) {
+      // Telegram's own schema has methods with the id of another, or of a constructor: forms of one request.
+      if (methods.has(combinator.name)) {
+        throw new SyntaxProblem(combinator.line, 1, "a method once", `"${combinator.name}" again`)
+      }
+      methods.set(combinator.name, combinator)
+      continue
+    }
     const id = idOf(combinator)
     const taken = byId.get(id)
     if (taken !== undefined) {
@@ -50,13 +58,6 @@ export const build = (document: Document, idOf: (c: Combinator) => number): Buil
       throw new SyntaxProblem(combinator.line, 1, "an id that is not taken", found)
     }
     byId.set(id, combinator)
-    if (combinator.isMethod) {
-      if (methods.has(combinator.name)) {
-        throw new SyntaxProblem(combinator.line, 1, "a method once", `"${combinator.name}" again`)
-      }
-      methods.set(combinator.name, combinator)
-      continue
-    }
     let tag = combinator.name
     if (byTag.has(tag)) {
       let n = suffixes.get(combinator.name) ?? 2
