@@ -1026,20 +1026,43 @@ function mulHigh(a: u64, b: u64): u64 {
   return a1 * b1 + (m1 >> 32) + (m2 >> 32)
 }
 
-// a b / 2^64 mod n, for a, b < n: P. Montgomery's reduction
+@inline
+function squareHigh(a: u64): u64 {
+  const a0 = a & 0xffffffff, a1 = a >> 32
+  const cross = a0 * a1
+  const m1 = cross + (a0 * a0 >> 32)
+  const m2 = cross + (m1 & 0xffffffff)
+  return a1 * a1 + (m1 >> 32) + (m2 >> 32)
+}
+
+// P. Montgomery's reduction of a product to (product / 2^64) mod n, for `inverse` n = 1 mod 2^64: what is subtracted
+// has the same low half. Which of two numbers is greater is as good as random here, so nothing branches on it.
+@inline
+function reduce(high: u64, low: u64, n: u64, inverse: u64): u64 {
+  const t = mulHigh(low * inverse, n)
+  return high - t + select<u64>(n, 0, high < t)
+}
+
+// a b / 2^64 mod n, for a, b < n
 @inline
 function montgomery(a: u64, b: u64, n: u64, inverse: u64): u64 {
-  const low = a * b
-  // low + m n is 0 mod 2^64, and carries unless low is 0
-  const h = mulHigh(a, b)
-  const r = h + mulHigh(low * inverse, n) + (low != 0 ? 1 : 0)
-  // below 2 n, which may be beyond 64 bits
-  return r < h || r >= n ? r - n : r
+  return reduce(mulHigh(a, b), a * b, n, inverse)
+}
+
+@inline
+function montgomerySquare(a: u64, n: u64, inverse: u64): u64 {
+  return reduce(squareHigh(a), a * a, n, inverse)
 }
 
 @inline
 function addSmall(a: u64, b: u64, n: u64): u64 {
-  return a >= n - b ? a - (n - b) : a + b
+  const rest = n - b
+  return a - rest + select<u64>(0, n, a >= rest)
+}
+
+@inline
+function distance(a: u64, b: u64): u64 {
+  return select<u64>(a - b, b - a, a > b)
 }
 
 function gcd(a: u64, b: u64): u64 {
@@ -1059,7 +1082,6 @@ export function factor(n: u64, limit: u32): u64 {
   // Newton's iteration doubles the number of right bits: n is its own inverse mod 8
   let inverse = n
   for (let i = 0; i < 5; i++) inverse *= 2 - n * inverse
-  inverse = 0 - inverse
   for (let c: u64 = 1; c < 8; c++) {
     let y: u64 = 2 + c, saved = y, product: u64 = c, start = y
     let length: u32 = 1
@@ -1069,8 +1091,8 @@ export function factor(n: u64, limit: u32): u64 {
         start = y
         const batch: u32 = min<u32>(64, length - done)
         for (let i: u32 = 0; i < batch; i++) {
-          y = addSmall(montgomery(y, y, n, inverse), c, n)
-          product = montgomery(product, y > saved ? y - saved : saved - y, n, inverse)
+          y = addSmall(montgomerySquare(y, n, inverse), c, n)
+          product = montgomery(product, distance(y, saved), n, inverse)
         }
         total += batch
         let d = gcd(product, n)
@@ -1079,8 +1101,8 @@ export function factor(n: u64, limit: u32): u64 {
         // all of n came in one batch: walk it again in single steps
         d = 1
         for (let i: u32 = 0; i < batch && d == 1; i++) {
-          start = addSmall(montgomery(start, start, n, inverse), c, n)
-          d = gcd(start > saved ? start - saved : saved - start, n)
+          start = addSmall(montgomerySquare(start, n, inverse), c, n)
+          d = gcd(distance(start, saved), n)
         }
         if (d != 1 && d != n) return d
         total = limit
