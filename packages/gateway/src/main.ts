@@ -19,6 +19,7 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import { randomBytes } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import * as Gateway from "./Gateway.ts"
@@ -119,6 +120,14 @@ if (process.argv[2] === "--") process.argv.splice(2, 1)
 
 command.pipe(
   Command.run({ version: "0.1.0" }),
+  // what is wrong with the configuration is for a person, who needs no stack
+  Effect.catchIf(Schema.is(GatewayConfigError), (error) =>
+    Effect.andThen(
+      Console.error(error.message),
+      Effect.sync(() => {
+        process.exitCode = 1
+      })
+    )),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain
 )
