@@ -337,6 +337,9 @@ export * as UpdatesDriver from "./UpdatesDriver.ts"
  * MtprotoTransport.layer(options).pipe(Layer.provide(WebSockets.layer()))
  * ```
  *
+ * In a browser, where there is no TCP, Telegram's servers are reached this way without
+ * the layer; servers of one's own need it, with `url: WebSockets.plainUrlOf`.
+ *
  * The connection has to be obfuscated, as it is unless switched off.
  *
  * @since 1.0.0
