@@ -74,10 +74,13 @@ const fsyncs = async (peer: Peer, work: () => Promise<unknown>): Promise<number 
     tracer.stderr.once("data", () => resolve(true))
   })
   if (!attached) return undefined
-  await work()
   const ended = new Promise((resolve) => tracer.once("exit", resolve))
-  tracer.kill("SIGINT")
-  await ended
+  try {
+    await work()
+  } finally {
+    tracer.kill("SIGINT")
+  }
+  await within("the end of strace", ended)
   return readFileSync(file, "utf8").split("\n").filter((line) => /f(data)?sync\(/.test(line)).length
 }
 
@@ -306,7 +309,11 @@ try {
   if ("growth".includes(only)) await growth(ours, setup(0, "ours-sender"))
   await end(ours.receiver)
 } finally {
-  for (const peer of names.keys()) await peer.stop()
+  for (const peer of names.keys()) {
+    // One that stands still does not hear anything else.
+    peer.child.kill("SIGKILL")
+    await peer.stop()
+  }
   await server.stop()
   rmSync(directory, { recursive: true, force: true })
 }
