@@ -59,6 +59,37 @@ describe("order", () => {
     }).pipe(Effect.scoped))
 })
 
+describe("a connection to Telegram that breaks in the middle", () => {
+  it.live("loses nothing and doubles nothing", () =>
+    Effect.gen(function*() {
+      const { ann, bob, chatId, client, telegram } = yield* Support.world()
+      const texts = Array.from({ length: 40 }, (_, i) => `number ${i}`)
+      const [answers] = yield* Effect.all([
+        Effect.forEach(
+          texts,
+          (message) => client.post(`${ann}/sendEncrypted`, { peer: chatId, message }, { "idempotency-key": message }),
+          { concurrency: 8 }
+        ),
+        Effect.gen(function*() {
+          yield* telegram.awaitCalls("messages.sendEncrypted", 5)
+          yield* telegram.faults.dropConnections("+15550001")
+          yield* telegram.faults.failNext("messages.sendEncrypted", { code: 500, type: "INTERNAL_SERVER_ERROR" })
+          yield* telegram.awaitCalls("messages.sendEncrypted", 15)
+          yield* telegram.faults.dropConnections("+15550001")
+          yield* telegram.faults.dropConnections("+15550002")
+        })
+      ], { concurrency: "unbounded" })
+      for (const { body, status } of answers) assert.strictEqual(status, 200, JSON.stringify(body))
+      const history = yield* Support.until(
+        client.call(`${bob}/getSecretMessages`, { peer: chatId, limit: 1000, order: "oldest-first" }),
+        (found) => found.length >= texts.length
+      )
+      assert.sameMembers(textsOf(history), texts)
+      const order = answers.map(({ body }) => body.result).toSorted((a, b) => a.index - b.index)
+      assert.deepStrictEqual(history.map((one: any) => one.random_id), order.map((one) => one.random_id))
+    }).pipe(Effect.scoped))
+})
+
 describe("Idempotency-Key", () => {
   it.live("gives the first answer again, also in another run", () =>
     Effect.gen(function*() {
