@@ -191,11 +191,18 @@ describe("TlParser", () => {
 
   it("takes names that stand many times in time that grows with their number", () => {
     const text = (count: number) => Array.from({ length: count }, (_, i) => `a#${(i + 1).toString(16)} = A;`).join("\n")
-    const document = parse(text(20_000))
-    const start = performance.now()
-    const { constructors } = Result.getOrThrow(TlParser.schemas(document))
-    // A search through all earlier names takes many seconds.
-    assert.isBelow(performance.now() - start, 4000)
+    const cpuOf = (count: number) => {
+      const document = parse(text(count))
+      const start = process.cpuUsage()
+      const { constructors } = Result.getOrThrow(TlParser.schemas(document))
+      const { system, user } = process.cpuUsage(start)
+      return { constructors, cpu: system + user }
+    }
+    cpuOf(2000)
+    const few = cpuOf(5000)
+    const { constructors, cpu } = cpuOf(20_000)
+    // four times as many; a search through all earlier names takes sixteen times as long
+    assert.isBelow(cpu / few.cpu, 12)
     assert.strictEqual([...constructors.keys()].at(-1), "a_20000")
   })
 
