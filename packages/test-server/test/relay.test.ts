@@ -91,6 +91,15 @@ describe("secret chats", () => {
     }))
 
   describe("request", () => {
+    withServer("a device is asked from the call on that has logged it in", (fixture) =>
+      Effect.gen(function*() {
+        const alice = yield* device(fixture, ALICE)
+        const bob = yield* TestClient.open(fixture.crypto, fixture.server)
+        yield* TestClient.logIn(fixture.server, bob, BOB)
+        yield* request(alice, BOB, 5)
+        assert.strictEqual((yield* requested(bob)).id, 5)
+      }))
+
     withServer(
       "the chat has the number that was drawn, and every device of the other is asked",
       (fixture) =>

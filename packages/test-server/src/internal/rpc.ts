@@ -167,9 +167,12 @@ const call = (
   if (refused !== undefined) return failed(refused)
   const owner = permanent(key)
   const authorization = owner?.authorization
-  // a key of another data centre, for which a login was only imported, is for files
-  const isOwn = authorization !== undefined && authorization.key === owner
-  if (isOwn && !entry.forFiles && !query.withoutUpdates) session.wantsUpdates = true
+  const subscribe = (): void => {
+    // a key of another data centre, for which a login was only imported, is for files
+    const isOwn = owner?.authorization !== undefined && owner.authorization.key === owner
+    if (isOwn && !entry.forFiles && !query.withoutUpdates) session.wantsUpdates = true
+  }
+  subscribe()
   const context: Call & { readonly authorization: typeof authorization } = {
     world,
     key,
@@ -186,6 +189,8 @@ const call = (
   const encode = (answer: unknown): Outcome => {
     try {
       if (Failure.isFailure(answer)) return failed(answer)
+      // the call that logs in is the first: what comes before the next one would be lost
+      subscribe()
       const result = Layers.encodeResult(query.layer, entry.method, answer)
       return { result: compress(world, entry, result), error: undefined }
     } catch (error) {
