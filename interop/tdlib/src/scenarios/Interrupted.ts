@@ -36,6 +36,8 @@ const counts = (world: World["Service"], chatId: number, accounts: ReadonlyArray
   accounts.map((account) => Math.max(1, world.keys(account, chatId).length))
 
 const mostRounds = 20
+/** Whoever is ended at every step may come to the same step again and again; after so many it is left in peace. */
+const mostKills = 8
 
 /** A message each way. */
 const exchange = Effect.fnUntraced(function*(chat: Table.Pairing, word: string) {
@@ -123,7 +125,7 @@ const weAreKilled = (starter: "we start" | "TDLib starts") =>
               yield* process.waitForText(id, theirs.at(-1)!)
             }))
             // whichever comes first: a step of the exchange, or the end of what is said
-            yield* Effect.raceFirst(next(mark), Fiber.join(talking))
+            yield* (round <= mostKills ? Effect.raceFirst(next(mark), Fiber.join(talking)) : Fiber.join(talking))
             yield* process.kill
             if (talking.pollUnsafe() === undefined) yield* Fiber.interrupt(talking)
             mark = world.frames.mark()
@@ -229,7 +231,7 @@ const theyAreClosed = (starter: "we start" | "TDLib starts") =>
               yield* TdChat.receiveText(td, words.at(-1)!)
               yield* OurChat.receiveText(chat, theirs.at(-1)!)
             }))
-            yield* Effect.raceFirst(next(mark), Fiber.join(talking))
+            yield* (round <= mostKills ? Effect.raceFirst(next(mark), Fiber.join(talking)) : Fiber.join(talking))
             yield* Fiber.interrupt(talking)
             mark = world.frames.mark()
           }))
