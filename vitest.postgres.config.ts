@@ -7,6 +7,8 @@ export default defineConfig({
     name: "postgres",
     include: ["packages/*/test/**/*.postgres.ts"],
     testTimeout: 30_000,
-    setupFiles: [fileURLToPath(new URL("vitest.setup.ts", import.meta.url))]
+    setupFiles: ["vitest.setup.ts", "vitest.postgres.setup.ts"].map((file) =>
+      fileURLToPath(new URL(file, import.meta.url))
+    )
   }
 })

@@ -14,7 +14,9 @@ const findBinaries = () => {
   const debian = "/usr/lib/postgresql"
   const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : []
   const folders = [...versions.map((version) => join(debian, version, "bin")), ...process.env.PATH.split(delimiter)]
-  return folders.find((folder) => ["initdb", "postgres", "pg_isready"].every((name) => existsSync(join(folder, name))))
+  return folders.find((folder) =>
+    ["initdb", "postgres", "pg_isready", "createdb"].every((name) => existsSync(join(folder, name)))
+  )
 }
 
 const bin = findBinaries()
@@ -77,7 +79,11 @@ try {
   }
   const tests = spawn("vitest", ["run", "--config", "vitest.postgres.config.ts", ...process.argv.slice(2)], {
     stdio: "inherit",
-    env: { ...process.env, POSTGRES_URL: `postgres://postgres:${password}@127.0.0.1:${port}/postgres` }
+    env: {
+      ...process.env,
+      POSTGRES_URL: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+      POSTGRES_CREATEDB: join(bin, "createdb")
+    }
   })
   status = await new Promise((resolve) => tests.once("close", (code) => resolve(code ?? 1)))
 } finally {
