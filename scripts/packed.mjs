@@ -54,9 +54,9 @@ try {
     const install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...files, ...pinned, types]
     if (run("install", "npm", install, app)) {
       for (const { manifest } of packages.map(({ name }) => ({ manifest: join(app, "node_modules", name) }))) {
-        const { bin, name } = json(join(manifest, "package.json"))
+        const { bin, exports, name } = json(join(manifest, "package.json"))
         const modules = readdirSync(join(manifest, "dist"))
-          .filter((file) => file.endsWith(".js") && file !== "index.js" && file !== "main.js")
+          .filter((file) => file.endsWith(".js") && file !== "main.js" && exports[`./${file.slice(0, -3)}`] !== null)
           .map((file) => `${name}/${file.slice(0, -3)}`)
         const imports = [name, ...modules].map((module) => `await import(${JSON.stringify(module)})`).join("\n")
         run(`import ${name} and its ${modules.length} modules`, process.execPath, [
