@@ -23,27 +23,6 @@ const isPlain = (value: unknown): value is Plain =>
 
 // ----- secret chats
 
-/** Constructors that name a chat, and how. */
-const naming: { readonly [constructor: string]: "chat_id" | "id" | "chat" | "message" } = {
-  inputEncryptedChat: "chat_id",
-  encryptedMessage: "chat_id",
-  encryptedMessageService: "chat_id",
-  updateEncryptedChatTyping: "chat_id",
-  updateEncryptedMessagesRead: "chat_id",
-  updateSecretChat: "chat_id",
-  secretChat: "chat_id",
-  "messages.sentEncryptedMessage": "chat_id",
-  "messages.sentEncryptedFile": "chat_id",
-  encryptedChatEmpty: "id",
-  encryptedChatWaiting: "id",
-  encryptedChatRequested: "id",
-  encryptedChat: "id",
-  encryptedChatDiscarded: "id",
-  updateEncryption: "chat",
-  updateNewEncryptedMessage: "message",
-  updateNewOutgoingEncryptedMessage: "message"
-}
-
 const invalidConstructor = Failure.badRequest("Invalid constructor given", "PEER_INVALID")
 
 const idIn = (value: Plain, depth: number): Result.Result<unknown, Failure.Failure> => {
@@ -54,7 +33,7 @@ const idIn = (value: Plain, depth: number): Result.Result<unknown, Failure.Failu
       ? idIn(value["update"], 1)
       : Result.succeed(value["chat_id"] ?? value["chatId"])
   }
-  const where = typeof tag === "string" && Object.hasOwn(naming, tag) ? naming[tag] : undefined
+  const where = typeof tag === "string" ? SecretPeer.fieldOf(tag) : undefined
   switch (where) {
     case undefined:
       return Result.fail(invalidConstructor)

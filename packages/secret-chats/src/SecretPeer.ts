@@ -100,3 +100,34 @@ export const chatId = (peer: SecretPeer): Result.Result<number, SecretChatUnknow
  * @since 1.0.0
  */
 export const dialogId = (id: number): number => dialogOffset + id
+
+/** Constructors that name a chat in the spelling of TL, and the field that says which, or that holds what says which. */
+const fields = {
+  inputEncryptedChat: "chat_id",
+  encryptedMessage: "chat_id",
+  encryptedMessageService: "chat_id",
+  updateEncryptedChatTyping: "chat_id",
+  updateEncryptedMessagesRead: "chat_id",
+  updateSecretChat: "chat_id",
+  secretChat: "chat_id",
+  "messages.sentEncryptedMessage": "chat_id",
+  "messages.sentEncryptedFile": "chat_id",
+  encryptedChatEmpty: "id",
+  encryptedChatWaiting: "id",
+  encryptedChatRequested: "id",
+  encryptedChat: "id",
+  encryptedChatDiscarded: "id",
+  updateEncryption: "chat",
+  updateNewEncryptedMessage: "message",
+  updateNewOutgoingEncryptedMessage: "message"
+} as const
+
+/**
+ * For interfaces that take objects in the spelling of TL (`_`, `chat_id`): where the id of the chat stands in an object of
+ * this constructor. `chat` and `message` hold an object to look into in turn; `undefined` if it names no chat.
+ *
+ * @category conversions
+ * @since 1.0.0
+ */
+export const fieldOf = (constructor: string): "chat_id" | "id" | "chat" | "message" | undefined =>
+  Object.hasOwn(fields, constructor) ? fields[constructor as keyof typeof fields] : undefined

@@ -5,35 +5,16 @@ import * as Result from "effect/Result"
 import * as LuaValue from "../LuaValue.ts"
 import { invalid, type Refusal } from "./failure.ts"
 
-/** Where the id stands in tables that name a chat. */
-const fields: { readonly [constructor: string]: string } = {
-  inputEncryptedChat: "chat_id",
-  encryptedMessage: "chat_id",
-  encryptedMessageService: "chat_id",
-  updateEncryptedChatTyping: "chat_id",
-  updateEncryptedMessagesRead: "chat_id",
-  updateSecretChat: "chat_id",
-  secretChat: "chat_id",
-  secretMessage: "chat_id",
-  "messages.sentEncryptedMessage": "chat_id",
-  "messages.sentEncryptedFile": "chat_id",
-  encryptedChatEmpty: "id",
-  encryptedChatWaiting: "id",
-  encryptedChatRequested: "id",
-  encryptedChat: "id",
-  encryptedChatDiscarded: "id",
-  updateEncryption: "chat",
-  updateNewEncryptedMessage: "message",
-  updateNewOutgoingEncryptedMessage: "message"
-}
+/** Where the id stands in a table of this constructor; those of the history are Lua's own. */
+const fieldOf = (tag: string) => tag === "secretMessage" ? "chat_id" : SecretPeer.fieldOf(tag)
 
 const idIn = (value: LuaValue.LuaValue | undefined, depth = 0): LuaValue.LuaValue | undefined => {
   if (!LuaValue.isTable(value)) return value
   const tag = value.get("_")
   const field = tag === undefined
     ? "chat_id"
-    : typeof tag === "string" && Object.hasOwn(fields, tag)
-    ? fields[tag]
+    : typeof tag === "string"
+    ? fieldOf(tag)
     : undefined
   return field === undefined || depth > 2 ? undefined : idIn(value.get(field), depth + 1)
 }
