@@ -136,6 +136,8 @@ export interface TransportUpdate {
   readonly date: number
   /** The users that came with the update. */
   readonly users: ReadonlyArray<Api.User>
+  /** The groups and channels that came with it; left out if there are none. */
+  readonly chats?: ReadonlyArray<Api.Chat> | undefined
   /**
    * To be run after the consumer has stored the update. Running it again does
    * nothing. A confirmation takes effect once everything before it is confirmed.

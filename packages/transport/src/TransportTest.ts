@@ -48,7 +48,11 @@ export class TransportTest extends Context.Service<TransportTest, {
   /** Appends an update to the stream. */
   readonly push: (
     update: Api.Update,
-    options?: { readonly date?: number | undefined; readonly users?: ReadonlyArray<Api.User> | undefined }
+    options?: {
+      readonly date?: number | undefined
+      readonly users?: ReadonlyArray<Api.User> | undefined
+      readonly chats?: ReadonlyArray<Api.Chat> | undefined
+    }
   ) => Effect.Effect<void>
   /** Every request so far, in the order in which they were made. */
   readonly requests: Effect.Effect<ReadonlyArray<Api.AnyRequest>>
@@ -71,10 +75,7 @@ export class TransportTest extends Context.Service<TransportTest, {
 export const unexpected = (request: Api.AnyRequest): RpcError.RpcError =>
   new RpcError.RpcError({ code: 400, type: "METHOD_INVALID", method: request._tag })
 
-interface Entry {
-  readonly update: Api.Update
-  readonly date: number
-  readonly users: ReadonlyArray<Api.User>
+interface Entry extends Omit<Transport.TransportUpdate, "confirm"> {
   confirmed: boolean
 }
 
@@ -97,7 +98,8 @@ export const layer = (handler: Handler): Layer.Layer<Transport.Transport | Trans
         entry.confirmed = true
         while (entries[0]?.confirmed === true) confirmed.push(entries.shift()!.update)
       })
-      Queue.offerUnsafe(queue, { update: entry.update, date: entry.date, users: entry.users, confirm })
+      const { confirmed: _, ...update } = entry
+      Queue.offerUnsafe(queue, { ...update, confirm })
     }
 
     const invoke = (
@@ -127,7 +129,8 @@ export const layer = (handler: Handler): Layer.Layer<Transport.Transport | Trans
       TransportTest.of({
         push: (update, options) =>
           Effect.sync(() => {
-            const entry = { update, date: options?.date ?? 0, users: options?.users ?? [], confirmed: false }
+            const { chats, date = 0, users = [] } = options ?? {}
+            const entry = { update, date, users, ...chats === undefined ? {} : { chats }, confirmed: false }
             entries.push(entry)
             deliver(entry)
           }),

@@ -77,6 +77,7 @@ export interface Delivery {
   readonly update: Api.Update
   readonly date: number
   readonly users: ReadonlyArray<Api.User>
+  readonly chats?: ReadonlyArray<Api.Chat> | undefined
 }
 
 /**
@@ -463,10 +464,11 @@ class Machine implements Updates {
   // ----- delivery and confirmation
 
   private deliver(arrival: Arrivals.Single): void {
-    const { date, update, users } = arrival
+    const { chats, date, update, users } = arrival
     const position = this.first + this.journal.length
     this.journal.push({ after: this.state, confirmed: false })
-    this.out.push({ _tag: "Deliver", delivery: { position, update, date, users } })
+    const delivery = chats === undefined ? { position, update, date, users } : { position, update, date, users, chats }
+    this.out.push({ _tag: "Deliver", delivery })
   }
 
   /** The state changed without a delivery: what is confirmed next confirms this too. */

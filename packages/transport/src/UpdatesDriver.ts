@@ -131,13 +131,13 @@ export const make: (settings: Settings) => Effect.Effect<UpdatesDriver, never, S
       for (const command of machine.commands()) {
         switch (command._tag) {
           case "Deliver": {
-            const { date, position, update, users } = command.delivery
+            const { position, ...delivery } = command.delivery
             const confirm = Effect.sync(() => {
               machine.confirm(now(), position)
               run()
               alarm.rearm()
             })
-            Queue.offerUnsafe(queue, { update, date, users, confirm })
+            Queue.offerUnsafe(queue, { ...delivery, confirm })
             break
           }
           case "GetState":

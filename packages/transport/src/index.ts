@@ -120,6 +120,40 @@ export * as Methods from "./Methods.ts"
 export * as MtprotoTransport from "./MtprotoTransport.ts"
 
 /**
+ * Updates for two: those of secret chats for `SecretChats`, all others for somebody else.
+ *
+ * `Transport.updates` has one consumer. This layer stands on top of a `Transport` and provides one whose `updates` are those of
+ * secret chats, beside a second stream with everything else: messages of ordinary chats, who is online, what was read.
+ *
+ * ```ts
+ * const account = SecretChats.layer().pipe(
+ *   Layer.provideMerge(OtherUpdates.layer()),
+ *   Layer.provideMerge(MtprotoTransport.layer(config))
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const others = yield* OtherUpdates.OtherUpdates
+ *   yield* others.run((updates) => store(updates))
+ * })
+ * ```
+ *
+ * **Laws**
+ *
+ * 1. What `updates` of the underlying transport promises holds for each of the two streams: in order, and at least once. Nothing
+ *    is said about the order between them.
+ * 2. An update is confirmed by whoever gets it, after storing what comes of it. The server forgets what is confirmed without a
+ *    gap, whichever stream it was in.
+ * 3. Neither stream waits for the other, as long as fewer updates than the window of the transport wait for their confirmation
+ *    (1024 in `MtprotoTransport`). Where nobody may be listening to the others, give a limit: {@link Options}.
+ * 4. What is about the moment only, {@link isMomentary}, is let go when more than 256 updates wait.
+ *
+ * Nothing arrives in either stream unless the first one, of `Transport`, is consumed: `SecretChats.layer` does that.
+ *
+ * @since 1.0.0
+ */
+export * as OtherUpdates from "./OtherUpdates.ts"
+
+/**
  * Proxies: SOCKS5, HTTP (`CONNECT`), and MTProto proxies, plain, with padding (`dd`)
  * and in the clothes of TLS (`ee`).
  *

@@ -12,6 +12,7 @@ export interface Single {
   readonly update: Api.Update
   readonly date: number
   readonly users: ReadonlyArray<Api.User>
+  readonly chats?: ReadonlyArray<Api.Chat> | undefined
   /** The counter it belongs to; none if it may come at any time. */
   readonly box?: Box | undefined
   /** The counter's value after it. */
@@ -44,12 +45,18 @@ export const counterOf = (arrival: Arrival): Box | "seq" | undefined => {
 /** Channels have counters of their own, which nobody here follows. */
 const isOfChannel = (update: Api.Update): boolean => /Channel/.test(update._tag)
 
-const single = (update: Api.Update, date: number, users: ReadonlyArray<Api.User>): Single => {
-  if ("qts" in update) return { _tag: "Update", update, date, users, box: "qts", value: update.qts, count: 1 }
+const single = (
+  update: Api.Update,
+  date: number,
+  users: ReadonlyArray<Api.User>,
+  chats?: ReadonlyArray<Api.Chat>
+): Single => {
+  const about = chats === undefined || chats.length === 0 ? { update, date, users } : { update, date, users, chats }
+  if ("qts" in update) return { _tag: "Update", ...about, box: "qts", value: update.qts, count: 1 }
   if ("ptsCount" in update && !isOfChannel(update)) {
-    return { _tag: "Update", update, date, users, box: "pts", value: update.pts, count: update.ptsCount }
+    return { _tag: "Update", ...about, box: "pts", value: update.pts, count: update.ptsCount }
   }
-  return { _tag: "Update", update, date, users, value: 0, count: 0 }
+  return { _tag: "Update", ...about, value: 0, count: 0 }
 }
 
 const isOpening = (update: Api.Update): boolean =>
@@ -71,10 +78,10 @@ export const fromUpdates = (updates: Exclude<Api.Updates, Api.updatesTooLong>): 
       return { _tag: "Count", box: "pts", value: updates.pts, count: updates.ptsCount }
     case "updates":
     case "updatesCombined": {
-      const { date, seq, users } = updates
+      const { chats, date, seq, users } = updates
       const opening = updates.updates.filter(isOpening)
       const rest = updates.updates.filter((update) => !isOpening(update))
-      const items: Array<Arrival> = [...opening, ...rest].map((update) => single(update, date, users))
+      const items: Array<Arrival> = [...opening, ...rest].map((update) => single(update, date, users, chats))
       const start = updates._tag === "updates" ? seq : updates.seqStart
       if (start !== 0) items.push({ _tag: "End", seq, date })
       return { _tag: "Batch", start, items }
@@ -119,24 +126,25 @@ export const fromDifference = (
   qts: number,
   after: Api.updates.State
 ): ReadonlyArray<Single> => {
-  const { newEncryptedMessages, newMessages, otherUpdates, users } = difference
+  const { chats, newEncryptedMessages, newMessages, otherUpdates, users } = difference
   const { date } = after
+  const about = chats.length === 0 ? { date, users } : { date, users, chats }
   const count = newEncryptedMessages.length
   const isExact = after.qts - qts === count
   const encrypted = newEncryptedMessages.map((message, i): Single => {
     const value = i === count - 1 ? Math.max(qts, after.qts) : isExact ? qts + i + 1 : qts
     const update: Api.Update = { _tag: "updateNewEncryptedMessage", message, qts: value }
-    return { _tag: "Update", update, date, users, box: "qts", value, count: 1 }
+    return { _tag: "Update", update, ...about, box: "qts", value, count: 1 }
   })
   const messages = newMessages.map((message): Single => {
     const update: Api.Update = { _tag: "updateNewMessage", message, pts: after.pts, ptsCount: 0 }
-    return { _tag: "Update", update, date, users, value: 0, count: 0 }
+    return { _tag: "Update", update, ...about, value: 0, count: 0 }
   })
   const opening: Array<Single> = []
   const closing: Array<Single> = []
   const other: Array<Single> = []
   for (const update of otherUpdates) {
-    const arrival: Single = { _tag: "Update", update, date, users, value: 0, count: 0 }
+    const arrival: Single = { _tag: "Update", update, ...about, value: 0, count: 0 }
     if (isOpening(update)) opening.push(arrival)
     else if (update._tag === "updateEncryption") closing.push(arrival)
     else other.push(arrival)
