@@ -244,17 +244,7 @@ export * as Sessions from "./Sessions.ts"
 export * as Token from "./Token.ts"
 
 /**
- * What programs are told: what happens in secret chats, in the shapes of the API where it has one.
- *
- * | what happened | update |
- * | --- | --- |
- * | a message, or an action of the other side | `updateNewEncryptedMessage`, with `decrypted_message` in place of `bytes` |
- * | a chat was asked for, waits, is ready, is closed | `updateEncryption` |
- * | typing | `updateEncryptedChatTyping` |
- * | the other side has read | `updateEncryptedMessagesRead` |
- * | everything else | `updateSecretChat`, with the event of `SecretChats` in `event` |
- *
- * That a message of ours was taken by the server is no update: the answer to the call said so.
+ * What programs are told, as JSON: what happens in secret chats, see `SecretUpdate`, and every other update of the account.
  *
  * @since 1.0.0
  */

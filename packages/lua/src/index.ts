@@ -93,18 +93,7 @@ export * as LuaScript from "./LuaScript.ts"
 export * as LuaTl from "./LuaTl.ts"
 
 /**
- * What a script is told: what happens in secret chats, as tables in the shapes of the API where it has one.
- *
- * | what happened                                    | `_`                                                                  |
- * | ------------------------------------------------ | -------------------------------------------------------------------- |
- * | a message, or an action of the other side        | `updateNewEncryptedMessage`, with `message.decrypted_message`        |
- * | a chat was asked for, waits, is ready, is closed | `updateEncryption`                                                   |
- * | typing                                           | `updateEncryptedChatTyping`                                          |
- * | the other side has read                          | `updateEncryptedMessagesRead`                                        |
- * | everything else                                  | `updateSecretChat`, with the event of `SecretChats` in `event`       |
- *
- * Each of them can be given to a function that wants a chat. That a message of ours was taken by the server is no update: the
- * answer to the call said so.
+ * What a script is told: what happens in secret chats, see `SecretUpdate`, and every other update of the account, as tables.
  *
  * @since 1.0.0
  */

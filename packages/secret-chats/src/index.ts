@@ -199,6 +199,23 @@ export * as SecretChats from "./SecretChats.ts"
 export * as SecretPeer from "./SecretPeer.ts"
 
 /**
+ * What happens in secret chats, in the shapes of the server API where it has one: for interfaces whose users know updates.
+ *
+ * | what happened                                    | update                                                                   |
+ * | ------------------------------------------------ | ------------------------------------------------------------------------ |
+ * | a message, or an action of the other side        | `updateNewEncryptedMessage`, with `decryptedMessage` in place of `bytes` |
+ * | a chat was asked for, waits, is ready, is closed | `updateEncryption`                                                       |
+ * | typing                                           | `updateEncryptedChatTyping`                                              |
+ * | the other side has read                          | `updateEncryptedMessagesRead`                                            |
+ * | everything else                                  | `updateSecretChat`, with the event of `SecretChats` in `event`           |
+ *
+ * That a message of ours was taken by the server is no update: the answer to the call said so.
+ *
+ * @since 1.0.0
+ */
+export * as SecretUpdate from "./SecretUpdate.ts"
+
+/**
  * How patient sending is.
  *
  * @since 1.0.0
