@@ -106,6 +106,26 @@ describe("restart", () => {
       }
     }), { timeout: 60_000 })
 
+  it.live("a program that ends as soon as each message is sent comes to a new key as well", () =>
+    Effect.gen(function*() {
+      const relay = new Relay()
+      const alice = yield* restartable(relay, 1n)
+      const bob = yield* restartable(relay, 2n, { accept: "allow" })
+      const chatId = yield* chatOf(alice.peer(), bob.peer())
+      const texts = Arr.makeBy(101, String)
+      yield* Effect.forEach(texts, (text) => alice.peer().chats.sendText(chatId, text), { concurrency: "unbounded" })
+      // one run to make the key pair, one to send RequestKey, one to answer AcceptKey
+      for (let i = 0; i < 4; i++) {
+        yield* alice.restart
+        yield* alice.peer().chats.sendText(chatId, `run ${i}`)
+        texts.push(`run ${i}`)
+        yield* alice.stop
+        yield* settle
+      }
+      yield* eventually(() => bob.peer().events.some(({ event }) => event._tag === "Rekeyed"), "the new key")
+      assert.deepStrictEqual(bob.texts(), texts)
+    }))
+
   it.live("a discard that the server has not heard of is told at the next start", () =>
     Effect.gen(function*() {
       const relay = new Relay()

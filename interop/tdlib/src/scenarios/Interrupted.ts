@@ -36,8 +36,26 @@ const counts = (world: World["Service"], chatId: number, accounts: ReadonlyArray
   accounts.map((account) => Math.max(1, world.keys(account, chatId).length))
 
 const mostRounds = 20
-/** Whoever is ended at every step may come to the same step again and again; after so many it is left in peace. */
-const mostKills = 8
+
+/** Of the texts `numbered` from 1 on, the `n`th three. */
+const three = (prefix: string, n: number): ReadonlyArray<string> => numbered(prefix, 3 * n).slice(3 * (n - 1))
+
+/**
+ * Talks until a step of the exchange has reached the server. A talk is over within a few milliseconds, and the keys of a
+ * step may take longer to compute: whoever is ended at the end of a talk may never come so far.
+ */
+const untilStep = <A, E, R, E2, R2>(
+  step: Effect.Effect<A, E, R>,
+  talk: (n: number) => Effect.Effect<unknown, E2, R2>
+) =>
+  Effect.gen(function*() {
+    const talking = yield* Effect.forkChild(Effect.gen(function*() {
+      for (let n = 1;; n++) yield* talk(n)
+    }))
+    // a talk that fails fails all of it; it never ends otherwise
+    yield* Effect.raceFirst(step, Fiber.join(talking))
+    return talking
+  })
 
 /** A message each way. */
 const exchange = Effect.fnUntraced(function*(chat: Table.Pairing, word: string) {
@@ -111,23 +129,26 @@ const weAreKilled = (starter: "we start" | "TDLib starts") =>
           yield* ensure(round <= mostRounds, "the exchange does not end")
           yield* Effect.scoped(Effect.gen(function*() {
             const process = yield* OurProcess.start(options)
-            const words = numbered(`round ${round}, ours`, round === 1 && starter === "we start" ? many : 3)
-            const theirs = numbered(`round ${round}, theirs`, 3)
-            yield* process.sendAll(id, words)
-            // TDLib goes on with an exchange when something happens in the chat
-            const talking = yield* Effect.forkChild(Effect.gen(function*() {
-              yield* TdChat.receiveText(td, words[0]!)
-              for (const text of theirs) {
-                yield* TdChat.submit(td, TdChat.text(text))
-                said.push(text)
-              }
-              yield* TdChat.receiveText(td, words.at(-1)!)
-              yield* process.waitForText(id, theirs.at(-1)!)
-            }))
-            // whichever comes first: a step of the exchange, or the end of what is said
-            yield* (round <= mostKills ? Effect.raceFirst(next(mark), Fiber.join(talking)) : Fiber.join(talking))
+            const talking = yield* untilStep(
+              next(mark),
+              Effect.fnUntraced(function*(n) {
+                const words = starter === "TDLib starts" || round > 1 ?
+                  three(`round ${round}, ours`, n) :
+                  numbered(`round ${round}, ours`, many + n).slice(n === 1 ? 0 : many + n - 1)
+                yield* process.sendAll(id, words)
+                // TDLib goes on with an exchange when something happens in the chat
+                yield* TdChat.receiveText(td, words[0]!)
+                const theirs = three(`round ${round}, theirs`, n)
+                for (const text of theirs) {
+                  yield* TdChat.submit(td, TdChat.text(text))
+                  said.push(text)
+                }
+                yield* TdChat.receiveText(td, words.at(-1)!)
+                yield* process.waitForText(id, theirs.at(-1)!)
+              })
+            )
             yield* process.kill
-            if (talking.pollUnsafe() === undefined) yield* Fiber.interrupt(talking)
+            yield* Fiber.interrupt(talking)
             mark = world.frames.mark()
             delivered.push(...process.delivered(id))
           }))
@@ -217,21 +238,25 @@ const theyAreClosed = (starter: "we start" | "TDLib starts") =>
           yield* Effect.scoped(Effect.gen(function*() {
             const td = { ...known, client: yield* library.client(options) }
             opened.push(td)
-            const words = numbered(`round ${round}, ours`, 3)
-            const theirs = numbered(`round ${round}, theirs`, round === 1 && starter === "TDLib starts" ? many : 3)
-            const talking = yield* Effect.forkChild(Effect.gen(function*() {
-              for (const text of theirs) {
-                yield* TdChat.submit(td, TdChat.text(text))
-                said.push(text)
-              }
-              for (const text of words) {
-                yield* OurChat.sendText(chat, text)
-                spoken.push(text)
-              }
-              yield* TdChat.receiveText(td, words.at(-1)!)
-              yield* OurChat.receiveText(chat, theirs.at(-1)!)
-            }))
-            yield* (round <= mostKills ? Effect.raceFirst(next(mark), Fiber.join(talking)) : Fiber.join(talking))
+            const talking = yield* untilStep(
+              next(mark),
+              Effect.fnUntraced(function*(n) {
+                const theirs = starter === "we start" || round > 1 ?
+                  three(`round ${round}, theirs`, n) :
+                  numbered(`round ${round}, theirs`, many + n).slice(n === 1 ? 0 : many + n - 1)
+                for (const text of theirs) {
+                  yield* TdChat.submit(td, TdChat.text(text))
+                  said.push(text)
+                }
+                const words = three(`round ${round}, ours`, n)
+                for (const text of words) {
+                  yield* OurChat.sendText(chat, text)
+                  spoken.push(text)
+                }
+                yield* TdChat.receiveText(td, words.at(-1)!)
+                yield* OurChat.receiveText(chat, theirs.at(-1)!)
+              })
+            )
             yield* Fiber.interrupt(talking)
             mark = world.frames.mark()
           }))

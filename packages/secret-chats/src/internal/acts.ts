@@ -23,11 +23,22 @@ import type { Act } from "../protocol/Output.ts"
 import * as Errors from "../SecretChatError.ts"
 import type { StoreError } from "../SecretChatError.ts"
 import { SendPolicy } from "../SendPolicy.ts"
-import { type Actor, type Engine, engineOf, type Perform, type Services, start, stateOf, submit } from "./engine.ts"
+import {
+  type Actor,
+  type Engine,
+  engineOf,
+  keep,
+  type Perform,
+  type Services,
+  start,
+  stateOf,
+  submit
+} from "./engine.ts"
 import { flush } from "./flush.ts"
 import { hashOf } from "./keys.ts"
 import { fromTransport, type InvokeError, isFinal, isTransportError, judge, saidBy } from "./serverError.ts"
 import { serverChat } from "./state.ts"
+import type { Work } from "./work.ts"
 
 type ActOf<Tag extends Act["_tag"]> = Extract<Act, { readonly _tag: Tag }>
 
@@ -222,26 +233,44 @@ const inputOf = (
   }
 }
 
-/** @internal */
+/** Known inputs, no network: a few milliseconds that always end. */
+const isComputation = (act: Act): boolean =>
+  (act._tag === "GenerateKeyPair" || act._tag === "AgreeOnKey") && act.dh !== undefined
+
+const isClosing = (engine: Engine): boolean => engine.store.scope.state._tag === "Closed"
+
+/**
+ * A computation that has begun is ended and its result stored even if the program ends meanwhile. Programs that live for a
+ * message at a time would otherwise never come to a new key.
+ *
+ * @internal
+ */
 export const perform: Perform = (engine, actor, act) => {
   if (act._tag === "Flush") return flush(engine, actor, perform)
   const { chatId } = actor
-  return inputOf(engine, actor, act).pipe(
+  const computing = isComputation(act)
+  const done = inputOf(engine, actor, act).pipe(
     Effect.catchIf((error) => error instanceof Refused, (refused) => Effect.succeed(refused.input)),
-    Effect.flatMap((input) =>
-      input === undefined
-        ? Effect.void
-        : submit(engine, perform, chatId, (work) => work.step(input), { persistent: true })
-    ),
+    Effect.flatMap((input) => {
+      if (input === undefined) return Effect.void
+      const step = (work: Work) => work.step(input)
+      const submitted = submit(engine, perform, chatId, step, { persistent: true })
+      return computing
+        ? Effect.catchIf(submitted, () => isClosing(engine), () => Effect.sync(() => keep(actor, step)))
+        : submitted
+    }),
     Effect.matchEffect({
       onSuccess: () => Effect.void,
       onFailure: (error) =>
         Effect.suspend(() => {
           giveUp(actor, translated(error))
-          return Effect.logWarning(`Secret chat ${chatId}: ${act._tag} could not be done`, error)
+          return isClosing(engine)
+            ? Effect.void
+            : Effect.logWarning(`Secret chat ${chatId}: ${act._tag} could not be done`, error)
         })
     })
   )
+  return computing ? Effect.uninterruptible(done) : done
 }
 
 const translated = (

@@ -329,6 +329,11 @@ export const submit = <A, E>(
     )
   })
 
+/** Leaves a job to the closing of the store, which commits what waits. @internal */
+export const keep = (actor: Actor, run: (work: Work) => Result.Result<unknown, unknown>): void => {
+  actor.lazy.push({ run, done: () => {}, committed: undefined, persistent: true, lazy: true, taken: false })
+}
+
 /** Commits what can wait, when nothing has taken it along by then. */
 const wakeLater = (
   engine: Engine,
