@@ -113,7 +113,23 @@ export const SecretMessage = Schema.Struct({
 }).annotate({ identifier: "SecretMessage" })
 
 /** @category schemas @since 1.0.0 */
-export const Update = Schema.Struct({ update_id: Schema.Int, update: Schema.Json }).annotate({ identifier: "Update" })
+export const Update = Schema.Struct({
+  update_id: Schema.Int,
+  update: Schema.Json,
+  users: Schema.optionalKey(Schema.Array(Schema.Json)),
+  chats: Schema.optionalKey(Schema.Array(Schema.Json))
+}).annotate({
+  identifier: "Update",
+  description:
+    "An update of a secret chat, or any other with the users and chats that it names, as far as Telegram told of them"
+})
+
+const allowedUpdates = {
+  allowed_updates: Schema.optionalKey(describe(
+    Schema.Union([Schema.Array(Schema.String), Schema.String]),
+    "Which updates are put into the inbox from now on: names, secret_chats, *; an empty list: all but who is online or typing"
+  ))
+}
 
 /** @category schemas @since 1.0.0 */
 export const KeyPicture = Schema.Struct({
@@ -438,26 +454,27 @@ export class Updates extends HttpApiGroup.make("updates")
           describe(Schema.Int, "Acknowledges all updates below; negative: counted from the end")
         ),
         limit: Schema.optionalKey(describe(Schema.Int, "1 to 100")),
-        timeout: Schema.optionalKey(describe(Schema.Int, "0 to 60 seconds to wait for the first one"))
+        timeout: Schema.optionalKey(describe(Schema.Int, "0 to 60 seconds to wait for the first one")),
+        ...allowedUpdates
       }),
       success: ok(Schema.Array(Update)),
       error: failures
     }).annotateMerge(about("Updates that were not acknowledged")),
     HttpApiEndpoint.get("events", "/user:token/events", {
       params: token,
-      query: { offset: Schema.optionalKey(Schema.Int) },
+      query: { offset: Schema.optionalKey(Schema.Int), allowed_updates: Schema.optionalKey(Schema.String) },
       headers: { "last-event-id": Schema.optionalKey(Schema.String) },
       success: HttpApiSchema.StreamUint8Array({ contentType: "text/event-stream" }),
       error: failures
     }).annotateMerge(about("Updates as Server-Sent Events", "Resumed by Last-Event-ID, which acknowledges.")),
     HttpApiEndpoint.get("webSocket", "/user:token/websocket", {
       params: token,
-      query: { offset: Schema.optionalKey(Schema.Int) },
+      query: { offset: Schema.optionalKey(Schema.Int), allowed_updates: Schema.optionalKey(Schema.String) },
       error: failures
     }).annotateMerge(about("Updates over a WebSocket", "Each is a text frame; {\"ack\": number} acknowledges.")),
     HttpApiEndpoint.post("setWebhook", "/user:token/setWebhook", {
       params: token,
-      payload: Schema.Struct({ url: Schema.String, secret: Schema.optionalKey(Schema.String) }),
+      payload: Schema.Struct({ url: Schema.String, secret: Schema.optionalKey(Schema.String), ...allowedUpdates }),
       success: ok(
         Schema.Union([Schema.Boolean, Schema.Struct({ url: Schema.String, secret: Schema.optionalKey(Schema.String) })])
       ),
@@ -476,6 +493,7 @@ export class Updates extends HttpApiGroup.make("updates")
       success: ok(Schema.Struct({
         url: Schema.String,
         pending_update_count: Schema.Int,
+        allowed_updates: Schema.Array(Schema.String),
         last_error_date: Schema.optionalKey(Schema.Int),
         last_error_message: Schema.optionalKey(Schema.String)
       })),

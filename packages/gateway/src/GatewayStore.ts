@@ -10,7 +10,8 @@
  *    keyed hash.
  * 2. When an effect has succeeded, what it did survives; on SQLite also a loss of power.
  * 3. Numbers of updates rise by one within a session, and none is ever given twice, whatever is deleted.
- * 4. An update stays until somebody acknowledges it, or until it is the oldest of more than `maxUpdates`.
+ * 4. An update stays until somebody acknowledges it, or until it is the oldest of more than `maxUpdates` of secret chats. Others
+ *    stay until `maxUpdates` newer ones have come, of whatever kind, so that they never take the place of secret messages.
  *
  * @since 1.0.0
  */
@@ -91,7 +92,9 @@ export const Record = Schema.Struct({
   hint: Schema.optionalKey(Schema.String),
   userId: Schema.optionalKey(Schema.BigIntFromString),
   policy: Schema.optionalKey(Policy),
-  webhook: Schema.optionalKey(Webhook)
+  webhook: Schema.optionalKey(Webhook),
+  /** Which updates are put into the inbox; see `AllowedUpdates`. */
+  allowedUpdates: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
 /** @category models @since 1.0.0 */
@@ -108,8 +111,17 @@ export interface Session {
 /** @category models @since 1.0.0 */
 export interface Update {
   readonly id: number
-  /** JSON. */
+  /** JSON: the update, or an object with it in `update`, and with who it names. */
   readonly json: string
+}
+
+/** @category models @since 1.0.0 */
+export interface NewUpdate {
+  readonly json: string
+  /** What one that may come again is recognised by. */
+  readonly source?: string | undefined
+  /** Whether it is not of a secret chat. */
+  readonly other?: boolean | undefined
 }
 
 /**
@@ -147,10 +159,7 @@ export class GatewayStore extends Context.Service<GatewayStore, {
 
   // ----- updates
   /** Appends updates. One with a `source` that is waiting already is left out. */
-  readonly append: (
-    session: string,
-    updates: ReadonlyArray<{ readonly source?: string | undefined; readonly json: string }>
-  ) => Io<void>
+  readonly append: (session: string, updates: ReadonlyArray<NewUpdate>) => Io<void>
   /** Updates from number `from` on. A negative one counts from the end. */
   readonly updates: (session: string, from: number, limit: number) => Io<ReadonlyArray<Update>>
   /** Acknowledges all updates below this number. */
@@ -201,7 +210,7 @@ type Row = { readonly [column: string]: unknown }
 
 /** @category models @since 1.0.0 */
 export interface Options {
-  /** Updates of a session that wait to be fetched; older ones are dropped. Default 100,000. */
+  /** Updates of a session that wait to be fetched, see law 4; older ones are dropped. Default 100,000. */
   readonly maxUpdates?: number | undefined
 }
 
@@ -219,6 +228,8 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
   const vault = yield* Vault
   const maxUpdates = options.maxUpdates ?? 100_000
+  // the oldest are looked for now and then, not with each update
+  const trimStep = Math.max(1, Math.floor(maxUpdates / 1_000))
   yield* Effect.mapError(migrate(sql), (problem) => new GatewayStoreError({ operation: "migrate", ...problem }))
   const signals = Updates.make()
   const turns = yield* Semaphore.make(1)
@@ -344,13 +355,23 @@ const make = Effect.fnUntraced(function*(options: Options) {
             // the session was removed meanwhile
             if (rows.length === 0) return
             const next = Number(rows[0]!.next_update)
-            const inserted = fresh.map(({ json, source }, i): Row => {
+            const inserted = fresh.map(({ json, other = false, source }, i): Row => {
               const number = next - fresh.length + i
-              return { session: id, id: number, source: source ?? null, data: seal(place("update", id, number), json) }
+              return {
+                session: id,
+                id: number,
+                source: source ?? null,
+                other: other ? 1 : 0,
+                data: seal(place("update", id, number), json)
+              }
             })
             if (Arr.isArrayNonEmpty(inserted)) yield* sql`INSERT INTO gateway_update ${sql.insert(inserted)}`
             const oldest = next - maxUpdates
-            if (oldest > 1) yield* sql`DELETE FROM gateway_update WHERE session = ${id} AND id < ${oldest}`
+            if (oldest <= 1 || Math.floor(next / trimStep) === Math.floor((next - fresh.length) / trimStep)) return
+            yield* sql`DELETE FROM gateway_update WHERE session = ${id} AND id < ${oldest} AND other = 1`
+            yield* sql`DELETE FROM gateway_update WHERE session = ${id} AND id <= (
+              SELECT id FROM gateway_update WHERE session = ${id} AND other = 0
+              ORDER BY id DESC LIMIT 1 OFFSET ${maxUpdates}) AND other = 0`
           }))
         ),
         () => Effect.sync(() => signals.ring(id))

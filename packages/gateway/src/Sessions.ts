@@ -5,7 +5,8 @@
  * fetched at the next opening. Only one process has it at a time: the lease in the session store sees to that, and the
  * second one answers 503.
  *
- * While it is open, what happens in its secret chats is put into the inbox of updates, and only then confirmed.
+ * While it is open, what happens in its secret chats, and every other update of the account, is put into the inbox of updates,
+ * and only then confirmed.
  *
  * @since 1.0.0
  */
@@ -15,6 +16,7 @@ import * as Errors from "@effect-mtproto/secret-chats/SecretChatError"
 import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import * as SecretChatStore from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
+import * as OtherUpdates from "@effect-mtproto/transport/OtherUpdates"
 import * as SessionStore from "@effect-mtproto/transport/SessionStore"
 import type { Transport } from "@effect-mtproto/transport/Transport"
 import * as Context from "effect/Context"
@@ -29,11 +31,13 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import * as AllowedUpdates from "./AllowedUpdates.ts"
 import * as Failure from "./Failure.ts"
 import { GatewayOptions } from "./GatewayOptions.ts"
-import { GatewayStore } from "./GatewayStore.ts"
+import { GatewayStore, type GatewayStoreError, type NewUpdate } from "./GatewayStore.ts"
 import * as Gate from "./internal/gate.ts"
 import * as Metrics from "./internal/metrics.ts"
+import * as People from "./internal/people.ts"
 import * as LooseTl from "./LooseTl.ts"
 import * as Update from "./Update.ts"
 
@@ -64,6 +68,8 @@ export class Runtime extends Context.Service<Runtime, {
   readonly warm: Set<number>
   /** Called with what becomes of messages that requests with an `Idempotency-Key` have sent. */
   readonly watched: Map<bigint, (outcome: LooseOutcome) => Effect.Effect<void>>
+  /** Whether an update of this name is wanted. */
+  wants: (tag: string) => boolean
 }>()("@effect-mtproto/gateway/Sessions/Runtime") {}
 
 /** What an event tells of a message of ours. */
@@ -72,6 +78,7 @@ export type LooseOutcome =
   | { readonly _tag: "Failed"; readonly error: { readonly code: number; readonly type: string } }
 
 type OpenError =
+  | GatewayStoreError
   | SessionStore.SessionStoreError
   | Layer.Error<ReturnType<typeof MtprotoTransport.layer>>
   | Layer.Error<ReturnType<typeof SecretChatStore.layerSealedSql>>
@@ -87,6 +94,8 @@ export class Sessions extends Context.Service<Sessions, {
   readonly open: (id: string) => Effect.Effect<Context.Context<Services>, OpenError, Scope.Scope>
   /** Closes a session; whoever needs it next opens it again. */
   readonly close: (id: string) => Effect.Effect<void>
+  /** Chooses the updates that are put into the inbox from now on, see `AllowedUpdates`. */
+  readonly choose: (id: string, names: ReadonlyArray<string>) => Effect.Effect<void, GatewayStoreError>
   /** Puts what is to be done first in, first out for each session; see `Gate`. */
   readonly enter: (id: string) => Gate.Turn
   /** How many are open. */
@@ -100,13 +109,14 @@ const pump = (id: string, closed: Effect.Effect<void>) =>
   Effect.gen(function*() {
     const store = yield* GatewayStore
     const chats = yield* SecretChats.SecretChats
-    const { watched } = yield* Runtime
+    const runtime = yield* Runtime
+    const { watched } = runtime
     for (const { key, randomId } of yield* store.pendingRequests(id)) {
       watched.set(randomId, recordOutcome(store, id, key))
     }
 
     const takeIn = Effect.fnUntraced(function*(events: ReadonlyArray<SecretChats.SecretChatEvent>) {
-      const updates: Array<{ readonly source?: string; readonly json: string }> = []
+      const updates: Array<NewUpdate> = []
       for (const { chatId, event, id: number } of events) {
         if (event._tag === "MessageSent" || event._tag === "MessageFailed") {
           const tell = watched.get(event.randomId)
@@ -119,7 +129,7 @@ const pump = (id: string, closed: Effect.Effect<void>) =>
           yield* store.putFile(id, chatId, event.randomId, JSON.stringify(LooseTl.toJson(event.file)))
         }
         const update = Update.fromEvent({ chatId, event })
-        if (update === undefined) continue
+        if (update === undefined || !runtime.wants(update["_"] as string)) continue
         const json = JSON.stringify(update)
         updates.push(number === undefined ? { json } : { source: String(number), json })
       }
@@ -142,6 +152,31 @@ const pump = (id: string, closed: Effect.Effect<void>) =>
       Effect.ignore,
       Effect.forkScoped
     )
+  })
+
+/** Takes in all other updates of a session. */
+const pumpOthers = (id: string) =>
+  Effect.gen(function*() {
+    const store = yield* GatewayStore
+    const runtime = yield* Runtime
+    const others = yield* OtherUpdates.OtherUpdates
+    const met = new Set<string>()
+    yield* Effect.forkScoped(Effect.ignore(others.run(Effect.fnUntraced(function*(taken) {
+      const strangers = taken.flatMap(({ users }) => users).filter((user) => {
+        const name = user._tag === "user" ? `${user.id} ${user.accessHash}` : ""
+        if (met.has(name)) return false
+        if (met.size >= 10_000) met.clear()
+        met.add(name)
+        return true
+      })
+      // whoever is met can be named by id, also if the update itself is not wanted
+      if (strangers.length > 0) yield* People.remember(store, id, strangers)
+      const updates = taken.flatMap((one): ReadonlyArray<NewUpdate> =>
+        runtime.wants(one.update._tag) ? [{ json: JSON.stringify(Update.fromOther(one)), other: true }] : []
+      )
+      yield* store.append(id, updates)
+      yield* Metric.update(Metrics.updates, updates.length)
+    }))))
   })
 
 const outcomeOf = (
@@ -194,15 +229,29 @@ const make = Effect.gen(function*() {
       return typeof policy === "string" ? policy : policy.includes(request.userId) ? "allow" : "ask"
     })
 
+  const runtimes = new Map<string, Runtime["Service"]>()
+  const runtimeOf = (id: string) =>
+    Effect.gen(function*() {
+      const runtime = Runtime.of({ id, warm: new Set(), watched: new Map(), wants: () => true })
+      yield* Effect.acquireRelease(
+        Effect.sync(() => runtimes.set(id, runtime)),
+        () => Effect.sync(() => runtimes.get(id) === runtime && runtimes.delete(id))
+      )
+      const session = yield* store.getSession(id)
+      runtime.wants = AllowedUpdates.filter(session?.record.allowedUpdates)
+      return runtime
+    })
+
   const layerOf = (id: string): Layer.Layer<Services, OpenError, Base> => {
     // it cannot be closed from within: closing waits for what runs in it
     const closed = Effect.asVoid(Effect.forkIn(Effect.suspend(() => close(id)), scope))
-    return Layer.merge(counted, Layer.effectDiscard(pump(id, closed))).pipe(
+    return Layer.mergeAll(counted, Layer.effectDiscard(pump(id, closed)), Layer.effectDiscard(pumpOthers(id))).pipe(
       Layer.provideMerge(SecretChats.layer({ accept: accept(id) })),
       Layer.provideMerge(SecretChatStore.layerSealedSql({ account: id })),
+      Layer.provideMerge(OtherUpdates.layer()),
       Layer.provideMerge(MtprotoTransport.layer(options.telegram)),
       Layer.provideMerge(SessionStore.layerSealedSql({ name: id })),
-      Layer.provideMerge(Layer.sync(Runtime, () => Runtime.of({ id, warm: new Set(), watched: new Map() }))),
+      Layer.provideMerge(Layer.effect(Runtime, runtimeOf(id))),
       Layer.provideMerge(Layer.effectContext(Effect.map(Crypto, (crypto) => Context.make(Crypto, crypto))))
     ) as Layer.Layer<Services, OpenError, Base>
   }
@@ -275,6 +324,14 @@ const make = Effect.gen(function*() {
     use: use as Sessions["Service"]["use"],
     open: (id) => Effect.tap(map.contextEffect(id), () => keep(id)),
     close,
+    choose: (id, allowedUpdates) =>
+      Effect.andThen(
+        store.updateSession(id, (record) => ({ ...record, allowedUpdates })),
+        Effect.sync(() => {
+          const runtime = runtimes.get(id)
+          if (runtime !== undefined) runtime.wants = AllowedUpdates.filter(allowedUpdates)
+        })
+      ),
     enter: (id) => gates.enter(id),
     count: Effect.sync(() => opened)
   })

@@ -67,6 +67,30 @@ export const suite = <E>(name: string, sql: Layer.Layer<SqlClient.SqlClient, E>)
         assert.strictEqual(yield* store.countUpdates("nobody"), 0)
       }))
 
+    it.effect("of more updates than it keeps, those of secret chats stay longest", () =>
+      Effect.gen(function*() {
+        const store = yield* make("s8", bytes(8))
+        const ids = Effect.map(store.updates("s8", 0, 100), (found) => found.map(({ id }) => id))
+        const other = (count: number) => Array.from({ length: count }, () => ({ json: "o", other: true }))
+        yield* store.append("s8", [{ json: "a" }, { json: "b" }, ...other(5)])
+        assert.deepStrictEqual(yield* ids, [1, 2, 3, 4, 5, 6, 7])
+        yield* store.append("s8", other(3))
+        assert.deepStrictEqual(yield* ids, [1, 2, 6, 7, 8, 9, 10])
+        yield* store.append("s8", Array.from({ length: 4 }, () => ({ json: "c" })))
+        assert.deepStrictEqual(yield* ids, [2, 10, 11, 12, 13, 14])
+      }))
+
+    it.effect("brings an older database up to date", () =>
+      Effect.gen(function*() {
+        const store = yield* make("s9", bytes(9, 9))
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`ALTER TABLE gateway_update DROP COLUMN other`
+        yield* sql`UPDATE gateway_version SET version = 1`
+        yield* Layer.build(Layer.fresh(GatewayStore.layer())).pipe(Effect.provide(NodeVault.layerMemory), Effect.scoped)
+        yield* store.append("s9", [{ json: "a", other: true }])
+        assert.strictEqual(yield* store.countUpdates("s9"), 1)
+      }))
+
     it.effect("begins a request once, and remembers its answer", () =>
       Effect.gen(function*() {
         const store = yield* make("s3", bytes(3))
@@ -116,6 +140,6 @@ export const suite = <E>(name: string, sql: Layer.Layer<SqlClient.SqlClient, E>)
         yield* sql`UPDATE gateway_version SET version = 99`
         const again = Layer.build(GatewayStore.layer()).pipe(Effect.provide(NodeVault.layerMemory), Effect.scoped)
         assert.strictEqual((yield* Effect.flip(again)).reason, "newer")
-        yield* sql`UPDATE gateway_version SET version = 1`
+        yield* sql`UPDATE gateway_version SET version = 2`
       }))
   })

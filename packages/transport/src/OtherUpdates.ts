@@ -55,7 +55,7 @@ const secret: ReadonlySet<string> = new Set<Api.Update["_tag"]>([
  * @category guards
  * @since 1.0.0
  */
-export const isSecret = (update: Api.Update): boolean => secret.has(update._tag)
+export const isSecret = (update: Pick<Api.Update, "_tag">): boolean => secret.has(update._tag)
 
 const momentary: ReadonlySet<string> = new Set<Api.Update["_tag"]>([
   "updateUserStatus",
@@ -70,7 +70,7 @@ const momentary: ReadonlySet<string> = new Set<Api.Update["_tag"]>([
  * @category guards
  * @since 1.0.0
  */
-export const isMomentary = (update: Api.Update): boolean => momentary.has(update._tag)
+export const isMomentary = (update: Pick<Api.Update, "_tag">): boolean => momentary.has(update._tag)
 
 // ----- who it is about
 

@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
+import * as AllowedUpdates from "../AllowedUpdates.ts"
 import * as Failure from "../Failure.ts"
 import type { Update } from "../GatewayStore.ts"
 import * as Json from "../Json.ts"
@@ -30,17 +31,29 @@ const free = ({ store }: Gateway, session: string) =>
     (now) => now?.record.webhook === undefined ? Effect.void : Effect.fail(hooked)
   )
 
+/** `allowed_updates`: what is chosen once holds until something else is. */
+const choose = Effect.fnUntraced(function*(gateway: Gateway, { params, session }: Call) {
+  const given = params["allowed_updates"]
+  if (given === undefined || given === null) return
+  const names = yield* Effect.fromResult(AllowedUpdates.parse(given))
+  const now = session.record.allowedUpdates ?? []
+  if (names.length === now.length && names.every((name, i) => name === now[i])) return
+  yield* gateway.sessions.choose(session.id, names)
+  gateway.forgetToken(session.id)
+})
+
 // ----- asking
 
-const raw = (updates: ReadonlyArray<Update>) =>
-  updates.map(({ id, json }) => ({ update_id: id, update: JSON.parse(json) as unknown }))
+const raw = (updates: ReadonlyArray<Update>) => updates.map((update) => JSON.parse(bodyOf(update)) as unknown)
 
-export const getUpdates: Operation = Effect.fnUntraced(function*(gateway, { params, scope, session }) {
+export const getUpdates: Operation = Effect.fnUntraced(function*(gateway, call) {
+  const { params, scope, session } = call
   const { store } = gateway
   const offset = yield* Effect.fromResult(Params.int(params, "offset", { min: -MAX_ID, max: MAX_ID, fallback: 0 }))
   const limit = yield* Effect.fromResult(Params.int(params, "limit", { min: 1, max: PAGE, fallback: PAGE }))
   const timeout = yield* Effect.fromResult(Params.int(params, "timeout", { min: 0, max: 60, fallback: 0 }))
   yield* free(gateway, session.id)
+  yield* choose(gateway, call)
   if (offset > 0) yield* store.acknowledge(session.id, offset)
   // what is new comes only while the session is open
   const opened = yield* Effect.result(Scope.provide(gateway.sessions.open(session.id), scope))
@@ -88,6 +101,7 @@ export const events: Operation = Effect.fnUntraced(function*(gateway, call) {
   const { scope, session } = call
   const from = yield* startOf(call)
   yield* free(gateway, session.id)
+  yield* choose(gateway, call)
   yield* Scope.provide(gateway.sessions.open(session.id), scope)
   if (from > 0) yield* gateway.store.acknowledge(session.id, from)
   const utf8 = new TextEncoder()
@@ -115,6 +129,7 @@ export const webSocket: Operation = Effect.fnUntraced(function*(gateway, call) {
   }
   const from = yield* startOf(call)
   yield* free(gateway, session.id)
+  yield* choose(gateway, call)
   yield* Scope.provide(gateway.sessions.open(session.id), scope)
   if (from > 0) yield* gateway.store.acknowledge(session.id, from)
   yield* Effect.scoped(Effect.gen(function*() {
@@ -180,6 +195,7 @@ export const setWebhook: Operation = Effect.fnUntraced(function*(gateway, call) 
       fallback: typeof params["secret_token"] === "string" ? params["secret_token"] : ""
     })
   )
+  yield* choose(gateway, call)
   const secret = given === "" ? Buffer.from(gateway.crypto.randomBytes(32)).toString("base64url") : given
   const webhook = { url: url.href, secret }
   yield* gateway.store.updateSession(session.id, (record) => ({ ...record, webhook }))
@@ -201,6 +217,7 @@ export const getWebhookInfo: Operation = Effect.fnUntraced(function*(gateway, { 
   return json({
     url: now?.record.webhook?.url ?? "",
     pending_update_count: yield* gateway.store.countUpdates(session.id),
+    allowed_updates: now?.record.allowedUpdates ?? [],
     ...lastError === undefined ? {} : { last_error_date: lastErrorDate, last_error_message: lastError }
   })
 })

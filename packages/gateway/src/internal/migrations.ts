@@ -23,7 +23,9 @@ const steps: ReadonlyArray<Step> = [
         PRIMARY KEY (session, chat_id, random_id))`,
       sql`CREATE TABLE gateway_person (
         session TEXT NOT NULL, name TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (session, name))`
-    ])
+    ]),
+  // whether an update is not of a secret chat
+  (sql) => sql`ALTER TABLE gateway_update ADD COLUMN other INTEGER NOT NULL DEFAULT 0`
 ]
 
 export type Problem =

@@ -42,7 +42,8 @@ export const sign = (secret: string, timestamp: number, body: string): string =>
   `sha256=${createHmac("sha256", secret).update(`${timestamp}.${body}`).digest("hex")}`
 
 /** The body of one update. */
-export const bodyOf = ({ id, json }: Update): string => `{"update_id":${id},"update":${json}}`
+export const bodyOf = ({ id, json }: Update): string =>
+  json.startsWith(`{"update":`) ? `{"update_id":${id},${json.slice(1)}` : `{"update_id":${id},"update":${json}}`
 
 const readAnswer = async (response: Response): Promise<string> => {
   if (response.body === null || !(response.headers.get("content-type") ?? "").startsWith("application/json")) {
