@@ -45,7 +45,8 @@ describe("other updates", () => {
       yield* client.call(`${ann}/getUpdates`, { allowed_updates: ["updateDeleteMessages", "secret_chats"] })
       const { allowed_updates } = yield* client.call(`${ann}/getWebhookInfo`)
       assert.deepStrictEqual(allowed_updates, ["secret_chats", "updateDeleteMessages"])
-      const { id } = yield* write(client, bob, "unwanted")
+      const sent = yield* write(client, bob, "unwanted")
+      const { id } = sent._ === "updates" ? sent.updates.find((one: any) => one._ === "updateMessageID") : sent
       yield* client.call(`${bob}/messages.deleteMessages`, { id: [id], revoke: true })
       yield* Support.hear(client, ann, (update) => update._ === "updateDeleteMessages")
       yield* client.call(`${bob}/sendEncrypted`, { peer: chatId, message: "wanted" })
