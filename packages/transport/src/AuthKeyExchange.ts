@@ -25,6 +25,7 @@ import * as RsaPad from "@effect-mtproto/crypto/RsaPad"
 import type { RsaPublicKey } from "@effect-mtproto/crypto/RsaPublicKey"
 import type { SharedKey } from "@effect-mtproto/crypto/SharedKey"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Bytes from "./internal/bytes.ts"
@@ -337,6 +338,8 @@ export const run: <E>(
   options: Options,
   ask: (body: Uint8Array) => Effect.Effect<Uint8Array, E>
 ) => Effect.Effect<Agreed, AuthKeyExchangeError | E> = Effect.fnUntraced(function*(crypto, options, ask) {
+  // computed while the server is waited for, half of the key's computation costs no time
+  const guess = yield* Effect.forkChild(guessPair(crypto))
   const nonce = crypto.randomBytes(16)
   const challenge = yield* Effect.fromResult(readResPq(options.publicKeys, nonce, yield* ask(writeReqPq(nonce))))
   const nonces: Nonces = { nonce, serverNonce: challenge.serverNonce, newNonce: crypto.randomBytes(32) }
@@ -358,7 +361,11 @@ export const run: <E>(
 
   let retryId = 0n
   for (let attempt = 0; attempt < MAX_RETRIES; attempt++) {
-    const pair = yield* Effect.mapError(DiffieHellman.generate(crypto, group), toProblem)
+    const isGuessed = attempt === 0 && group.g === GUESSED.g && Bytes.equals(group.p, GUESSED.p)
+    const pair = yield* Effect.mapError(
+      isGuessed ? Fiber.join(guess) : DiffieHellman.generate(crypto, group),
+      toProblem
+    )
     const key = yield* Effect.mapError(DiffieHellman.agree(crypto, group, pair.secret, params.gA), toProblem)
     pair.secret.fill(0)
     const answer = yield* ask(writeSetDhParams(crypto, nonces, aes, pair.publicValue, retryId))
@@ -369,6 +376,12 @@ export const run: <E>(
   }
   return yield* new AuthKeyExchangeError({ problem: "refused" })
 })
+
+/** The group that Telegram's servers use, so that a pair in it can be made before they say so. */
+const GUESSED: DiffieHellman.Parameters = { p: DiffieHellman.wellKnownPrime(), g: 3 }
+
+const guessPair = (crypto: Crypto["Service"]) =>
+  Effect.flatMap(DiffieHellman.checkGroup(crypto, GUESSED), (group) => DiffieHellman.generate(crypto, group))
 
 const toProblem = (error: { readonly _tag: string }): AuthKeyExchangeError =>
   new AuthKeyExchangeError({ problem: error._tag === "DiffieHellmanError" ? "group" : "crypto" })

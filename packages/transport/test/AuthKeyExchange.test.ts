@@ -1,4 +1,8 @@
+import * as MtprotoApi from "@effect-mtproto/core/MtprotoApi"
+import * as TlCodec from "@effect-mtproto/core/TlCodec"
+import * as Formulas from "@effect-mtproto/crypto/AuthKeyExchange"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
+import * as DiffieHellman from "@effect-mtproto/crypto/DiffieHellman"
 import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
 import * as Packet from "@effect-mtproto/crypto/Packet"
 import * as RsaPublicKey from "@effect-mtproto/crypto/RsaPublicKey"
@@ -108,6 +112,50 @@ describe("AuthKeyExchange: the published exchange", () => {
       assert.strictEqual(toHex(agreed.key.bytes), fixture.authKey)
       assert.strictEqual(agreed.serverSalt, fixture.serverSalt)
       assert.strictEqual(agreed.serverTime, fixture.serverTime)
+    }).pipe(Effect.provide(NodeCrypto.layer)))
+
+  it.effect("a group other than the usual one, in which we have computed ahead", () =>
+    Effect.gen(function*() {
+      const crypto = yield* Crypto
+      const group = yield* DiffieHellman.checkGroup(crypto, { p: DiffieHellman.wellKnownPrime(), g: 4 })
+      const server = yield* DiffieHellman.generate(crypto, group)
+      const aes = Formulas.temporaryAesKey(crypto, nonces)
+      const { newNonce, ...both } = nonces
+      const encryptedAnswer = Formulas.sealInner(
+        crypto,
+        aes,
+        TlCodec.encode(MtprotoApi.server_DH_inner_data)({
+          _tag: "server_DH_inner_data",
+          ...both,
+          g: 4,
+          dhPrime: group.p,
+          gA: server.publicValue,
+          serverTime: fixture.serverTime
+        })
+      )
+      let key: SharedKey.SharedKey | undefined
+      const answers = [
+        () => Effect.succeed(resPq()),
+        () => Effect.succeed(dhParamsOk(fixture.nonce, toHex(encryptedAnswer))),
+        (body: Uint8Array) =>
+          Effect.gen(function*() {
+            const { encryptedData } = TlCodec.decode(MtprotoApi.set_client_DH_params)(body)
+            const inner = Result.getOrThrow(Formulas.openInner(crypto, aes, encryptedData))
+            const { gB } = TlCodec.decode(MtprotoApi.client_DH_inner_data)(inner)
+            key = yield* DiffieHellman.agree(crypto, group, server.secret, gB)
+            return dhGen(ids.ok, toHex(Formulas.newNonceHash(crypto, newNonce, 1, key)))
+          }).pipe(Effect.orDie)
+      ]
+      const known = [nonces.newNonce, nonces.nonce]
+      const agreed = yield* AuthKeyExchange.run(
+        {
+          ...crypto,
+          randomBytes: (length) => known.at(-1)?.length === length ? known.pop()! : crypto.randomBytes(length)
+        },
+        { publicKeys: [yield* productionKey], dc: 2 },
+        (body) => Effect.suspend(() => answers.shift()!(body))
+      )
+      assert.strictEqual(toHex(agreed.key.bytes), toHex(key!.bytes))
     }).pipe(Effect.provide(NodeCrypto.layer)))
 
   it.effect("the inner data for RSA", () =>

@@ -56,7 +56,7 @@ parentPort.on("message", ({ id, der, data, key, iv }) => {
 })
 `
 
-/** So many are done on the calling thread, up to this length in bytes: each takes it 4 ms, half a millisecond at a time. */
+/** So many are done on the calling thread, up to this length in bytes: each takes it 3 ms, one at a time. */
 const WITHOUT_THREAD = 8
 const LONGEST_WITHOUT = 256
 
