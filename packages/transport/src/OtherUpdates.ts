@@ -104,7 +104,10 @@ export const about = (
  * @since 1.0.0
  */
 export class OtherUpdates extends Context.Service<OtherUpdates, {
-  /** Every update that is not about secret chats. One consumer at a time; what it does not confirm comes after a restart. */
+  /**
+   * Every update that is not about secret chats. One consumer at a time; what it does not confirm comes to the next one, and
+   * after a restart.
+   */
   readonly updates: Stream.Stream<TransportUpdate, TransportError>
   /**
    * Hands them over in order, as many at once as there are, and confirms them when `handle` has succeeded. When it fails, it is
@@ -162,12 +165,22 @@ const make = Effect.fnUntraced(function*({ unheard = Infinity }: Options) {
     return Effect.succeed(pull)
   }).pipe(Stream.onError((cause) => Queue.failCause(queue, cause)))
 
+  /** What a consumer has and did not confirm. */
+  const taken = new Set<TransportUpdate>()
+  const watched = (update: TransportUpdate): TransportUpdate => {
+    const own: TransportUpdate = {
+      ...update,
+      confirm: Effect.andThen(Effect.sync(() => taken.delete(own)), update.confirm)
+    }
+    taken.add(own)
+    return own
+  }
   const updates = Stream.unwrap(Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => consumers++),
       () => Effect.sync(() => consumers--)
     ),
-    () => Stream.fromQueue(queue)
+    () => Stream.concat(Stream.fromIterable([...taken]), Stream.map(Stream.fromQueue(queue), watched))
   ))
 
   return Context.make(Transport, Transport.of({ invoke: transport.invoke, updates: kept })).pipe(
