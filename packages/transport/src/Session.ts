@@ -42,6 +42,7 @@ import { Outgoing } from "./internal/outgoing.ts"
 import * as Packing from "./internal/packing.ts"
 import * as ReceivedIds from "./internal/receivedIds.ts"
 import * as Salts from "./internal/salts.ts"
+import * as SentPackets from "./internal/sentPackets.ts"
 import { ServerClock } from "./internal/serverClock.ts"
 import * as Service from "./internal/service.ts"
 
@@ -248,7 +249,7 @@ class SessionImpl implements Session, Incoming.Handler {
   acks: Array<bigint> = []
   ackAt = Infinity
   /** What went with the last packets besides queries. */
-  recent = new Map<bigint, ReadonlyArray<Notices.Notice>>()
+  readonly recent = SentPackets.make<ReadonlyArray<Notices.Notice>>(RECENT_PACKETS)
   stateRequests = new Map<bigint, ReadonlyArray<bigint>>()
   checkAt = Infinity
   lastReceived = 0
@@ -445,13 +446,12 @@ class SessionImpl implements Session, Incoming.Handler {
     const outer = single
       ? messages[0]!
       : { msgId: this.nextId(), seqNo: this.nextSeqNo(false), body: Packing.container(messages) }
-    const notices: Array<Notices.Notice> = []
+    let notices: Array<Notices.Notice> | undefined
     for (const item of group) {
       if (item instanceof Outgoing) item.outerId = outer.msgId
-      else if (item.again) notices.push(item)
+      else if (item.again) (notices ??= []).push(item)
     }
-    this.recent.set(outer.msgId, notices)
-    trim(this.recent, RECENT_PACKETS)
+    this.recent.add(outer.msgId, notices ?? NO_NOTICES)
     const salt = this.saltStore.current(this.clock.seconds(this.now))
     const message = { salt, sessionId: this.id, msgId: outer.msgId, seqNo: outer.seqNo, body: outer.body }
     return Packet.seal(this.crypto, { key: this.options.key, from: "client", message }).packet
@@ -723,11 +723,10 @@ class SessionImpl implements Session, Incoming.Handler {
 
   /** The server did not take a message, or the container, of this identifier. */
   private refuse(badId: bigint, mayRepeat: (query: Outgoing) => boolean): void {
-    for (const notice of this.recent.get(badId) ?? []) {
+    for (const notice of this.recent.take(badId) ?? NO_NOTICES) {
       if (notice.acks === undefined) this.notices.push(notice)
       else for (const id of notice.acks) this.acks.push(id)
     }
-    this.recent.delete(badId)
     for (const query of this.refused(badId)) {
       if (++query.rejections > MAX_REJECTIONS) {
         this.reject(query)
@@ -805,6 +804,7 @@ class SessionImpl implements Session, Incoming.Handler {
 /** How an answer counts that is none. */
 const UNREADABLE = { code: 500, message: "the answer cannot be read" }
 const NOTHING: ReadonlySet<Outgoing> = new Set()
+const NO_NOTICES: ReadonlyArray<Notices.Notice> = []
 
 /** Drops the oldest entries over the bound. */
 const trim = <K, V>(map: Map<K, V>, capacity: number): void => {

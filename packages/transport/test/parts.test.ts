@@ -7,6 +7,7 @@ import * as MessageIds from "../src/internal/messageIds.ts"
 import * as Packing from "../src/internal/packing.ts"
 import * as ReceivedIds from "../src/internal/receivedIds.ts"
 import * as Salts from "../src/internal/salts.ts"
+import * as SentPackets from "../src/internal/sentPackets.ts"
 import * as Methods from "../src/Methods.ts"
 
 const int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
@@ -71,6 +72,20 @@ describe("receivedIds", () => {
     assert.strictEqual(ids.state(21n), 3)
     ids.clear()
     assert.strictEqual(ids.add(1n), "new")
+  })
+})
+
+describe("sentPackets", () => {
+  it("know the last ones, and give what was in one of them once", () => {
+    const packets = SentPackets.make<string>(3)
+    for (const [i, content] of ["a", "b", "c", "d"].entries()) packets.add(BigInt(i), content)
+    assert.deepStrictEqual([0n, 1n, 2n, 3n, 4n].map(packets.has), [false, true, true, true, false])
+    assert.deepStrictEqual([0n, 2n, 2n].map(packets.take), [undefined, "c", undefined])
+    assert.isFalse(packets.has(2n))
+    packets.clear()
+    assert.isFalse(packets.has(3n))
+    packets.add(5n, "e")
+    assert.strictEqual(packets.take(5n), "e")
   })
 })
 

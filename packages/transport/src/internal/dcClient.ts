@@ -28,6 +28,7 @@ import type { SessionStore, SessionStoreError } from "../SessionStore.ts"
 import { TransportError } from "../Transport.ts"
 import * as Alarm from "./alarm.ts"
 import * as MessageIds from "./messageIds.ts"
+import * as Signal from "./signal.ts"
 
 /** An error of the API as it came, before it is known which method documents it. */
 export class ServerError {
@@ -157,7 +158,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
 
     const calls = Calls.make(settings.calls)
     const pending = new Map<Calls.Call, Caller>()
-    const writable = Latch.makeUnsafe(false)
+    const writable = Signal.make()
     const saltsChanged = Latch.makeUnsafe(false)
     let session: Session.Session | undefined
     let connected = false
@@ -227,7 +228,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
           sendingSince = undefined
           Deferred.doneUnsafe(stalled, Effect.fail(new Connection.ConnectionError({ reason: "silent" })))
         }
-        writable.openUnsafe()
+        writable.raise()
       }
     })
 
@@ -237,12 +238,12 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         const handle = calls.submit(at ?? now(), init)
         pending.set(handle, { resume, read })
         // who writes looks at the timers as well; while nobody does, the call's own time still runs
-        if (connected) writable.openUnsafe()
+        if (connected) writable.raise()
         else alarm.rearm()
         return Effect.sync(() => {
           if (!pending.delete(handle)) return
           calls.cancel(handle)
-          writable.openUnsafe()
+          writable.raise()
         })
       })
 
@@ -297,15 +298,15 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         connection.done(packets)
         const end = dispatch(current, time)
         if (end !== undefined) return yield* Effect.fail(end)
-        if (Math.min(calls.wakeAt(), current.wakeAt()) <= time) writable.openUnsafe()
+        if (Math.min(calls.wakeAt(), current.wakeAt()) <= time) writable.raise()
         else alarm.rearm()
       }
     })
 
     const write = Effect.fnUntraced(function*(connection: Connection.Connection, current: Session.Session) {
       while (true) {
-        // closed first: what comes while sending is sent in the next turn
-        writable.closeUnsafe()
+        // lowered first: what comes while sending is sent in the next turn
+        writable.lower()
         const time = now()
         for (const outcome of calls.poll(time)) complete(outcome)
         const packets = current.poll(time)
@@ -321,8 +322,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
           for (const packet of packets) Memory.release(packet)
         }
         alarm.rearm()
-        yield* writable.await
-        yield* turn
+        yield* writable.raised
       }
     })
 
@@ -507,7 +507,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
 
     const release = (): void => {
       calls.hold(false)
-      writable.openUnsafe()
+      writable.raise()
       alarm.rearm()
     }
 
@@ -618,16 +618,6 @@ const forgotten = new TransportError({
 const RENEW_EARLY = 3_600
 const RENEW_JITTER = 600
 const DRAIN_POLL = 20
-
-/**
- * The rest of the turn. A caller that is resumed runs at once, and may call again: without this every call of a turn
- * would be a packet of its own.
- */
-const turn = Effect.callback<void>((resume) => {
-  // much cheaper than queueMicrotask, which makes a resource of the call
-  void resolved.then(() => resume(Effect.void))
-})
-const resolved = Promise.resolve()
 
 /** How long the first salt of a key is known to be good, in seconds. */
 const SALT_LIFE = 600

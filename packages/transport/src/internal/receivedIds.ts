@@ -29,9 +29,10 @@ export const make = (capacity: number): ReceivedIds => {
 
   return {
     add(msgId) {
-      if (ids.has(msgId)) return "duplicate"
       if (msgId <= floor) return "unknown"
+      const known = ids.size
       ids.add(msgId)
+      if (ids.size === known) return "duplicate"
       if (msgId > highest) highest = msgId
       if (ids.size >= 2 * capacity) shrink()
       return "new"
