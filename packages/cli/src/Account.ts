@@ -12,6 +12,7 @@ import * as SecretChatStore from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as SqliteClient from "@effect-mtproto/sql-sqlite/SqliteClient"
 import * as Login from "@effect-mtproto/transport/Login"
 import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
+import * as OtherUpdates from "@effect-mtproto/transport/OtherUpdates"
 import * as SessionStore from "@effect-mtproto/transport/SessionStore"
 import * as SqlVault from "@effect-mtproto/transport/SqlVault"
 import type { Transport, TransportError } from "@effect-mtproto/transport/Transport"
@@ -38,6 +39,7 @@ export type Account =
   | MtprotoTransport.MtprotoTransport
   | SecretChatStore.SecretChatStore
   | SecretChats.SecretChats
+  | OtherUpdates.OtherUpdates
 
 /**
  * @category models
@@ -71,6 +73,8 @@ export const layer = (
     yield* fs.makeDirectory(path.dirname(path.resolve(file)), { recursive: true, mode: 0o700 })
     return SecretChats.layer({ accept }).pipe(
       Layer.provideMerge(SecretChatStore.layerSealedSql()),
+      // a script that does not listen keeps nobody waiting
+      Layer.provideMerge(OtherUpdates.layer({ unheard: 256 })),
       Layer.provideMerge(MtprotoTransport.layer(transport)),
       Layer.provide(SessionStore.layerSealedSql()),
       Layer.provide(SqlVault.layer(secret)),

@@ -8,6 +8,7 @@
  * @since 1.0.0
  */
 import { type Secret, secretConfig } from "@effect-mtproto/crypto/Vault"
+import * as LuaFiles from "@effect-mtproto/lua/LuaFiles"
 import * as LuaHost from "@effect-mtproto/lua/LuaHost"
 import * as LuaScript from "@effect-mtproto/lua/LuaScript"
 import * as Argument from "effect/cli/Argument"
@@ -17,6 +18,7 @@ import * as Prompt from "effect/cli/Prompt"
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
@@ -85,6 +87,10 @@ const flags = {
     Flag.withSchema(Schema.Finite.check(Schema.isGreaterThan(0))),
     Flag.withDescription("Seconds of computing for the script, and for each update")
   ),
+  files: Flag.Directory("files", { mustExist: true }).pipe(
+    Flag.optional,
+    Flag.withDescription("A folder whose files the script may read, and where it may write new ones; default none")
+  ),
   testServer: Flag.Boolean("test-server").pipe(
     Flag.withDefault(false),
     Flag.withDescription(
@@ -108,10 +114,15 @@ const lua = Command.make(
   flags,
   Effect.fn("lua")(function*(given) {
     const script = yield* LuaScript.fromFile(given.script)
-    const host: LuaHost.Options = {
+    const made = LuaHost.layer({
       strict: given.strict,
       limits: { memory: given.memory * 2 ** 20, instructions: given.instructions, time: given.seconds * 1000 }
-    }
+    })
+    const files = yield* Effect.context<FileSystem.FileSystem | Path.Path>()
+    const host = Option.match(given.files, {
+      onNone: () => made,
+      onSome: (folder) => Layer.provide(made, Layer.provide(LuaFiles.layer({ folder }), Layer.succeedContext(files)))
+    })
     const run: LuaScript.RunOptions = {
       print: (line) => Console.log(line),
       onError: (error) => Console.error(error.message)
@@ -134,7 +145,7 @@ const lua = Command.make(
       accept: Option.getOrElse(given.accept, () => "ask" as const)
     })
     yield* Effect.andThen(Account.logIn, LuaScript.run(script, run)).pipe(
-      Effect.provide(Layer.provideMerge(LuaHost.layer(host), account))
+      Effect.provide(Layer.provideMerge(host, account))
     )
   }, (effect) =>
     Effect.catch(effect, (error) => {

@@ -7,8 +7,8 @@
  *   store and send it; their `peer` is anything that names a chat, whole updates too.
  * - `get_self`, `get_info`, `request_secret_chat`, `accept_secret_chat`, `decline_secret_chat`, `await_secret_chat`,
  *   `discard_secret_chat`, `secret_chat_status`, `has_secret_chat`, `get_secret_chat`, `get_secret_chats`, `get_key_picture`,
- *   `get_secret_message`, `get_secret_messages`, `notify_layer`, `rekey`, `upload_encrypted`, `download`, `sleep`, and all of
- *   them in camelCase
+ *   `get_secret_message`, `get_secret_messages`, `notify_layer`, `rekey`, `get_updates`, `upload`, `upload_encrypted`, `download`,
+ *   `download_to_file`, `download_to_dir`, `sleep`, and all of them in camelCase
  * - `madeline_function(t, cb, extra)`, `tdcli_function(t, cb, extra)`, `var_dump`, `print`, `madeline_strict(on)`,
  *   `madelineproto_lua`
  *
@@ -16,25 +16,34 @@
  * for programs, the server's own where the server said it), `description`, and in its case `retry_after` or `sent`. With
  * `strict`, or after `madeline_strict(true)`, it is raised.
  *
+ * With `OtherUpdates` in the context, a script is told of every update of the account; without, of those of secret chats. With
+ * `LuaFiles`, it may read and write files of one folder.
+ *
  * Methods that would take the account from its owner, or from the host what it needs to go on, are refused: see
  * {@link isRefused}; `allow` refuses more.
  *
  * @since 1.0.0
  */
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
-import { SecretChats } from "@effect-mtproto/secret-chats/SecretChats"
+import type { StoreError, TransportError } from "@effect-mtproto/secret-chats/SecretChatError"
+import { type SecretChatEvent, SecretChats } from "@effect-mtproto/secret-chats/SecretChats"
 import { SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
+import { OtherUpdates } from "@effect-mtproto/transport/OtherUpdates"
 import { Transport } from "@effect-mtproto/transport/Transport"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import * as Calls from "./internal/calls.ts"
 import * as Failure from "./internal/failure.ts"
 import { functions } from "./internal/functions.ts"
+import * as Inbox from "./internal/inbox.ts"
 import * as People from "./internal/people.ts"
 import type { LuaError } from "./LuaError.ts"
-import type { LuaValue } from "./LuaValue.ts"
+import { LuaFiles } from "./LuaFiles.ts"
+import type { LuaTable, LuaValue } from "./LuaValue.ts"
 import * as LuaVm from "./LuaVm.ts"
 
 // ----- models
@@ -70,6 +79,19 @@ export interface Options {
  */
 export const isRefused: (method: string) => boolean = Calls.isRefused
 
+/**
+ * An update for a script.
+ *
+ * @category models
+ * @since 1.0.0
+ */
+export interface Delivery {
+  readonly update: LuaTable
+  /** What it was in `SecretChats`, if it is of a secret chat. */
+  readonly happening: SecretChatEvent | undefined
+  readonly confirm: Effect.Effect<void>
+}
+
 // ----- service
 
 /**
@@ -79,6 +101,11 @@ export const isRefused: (method: string) => boolean = Calls.isRefused
 export class LuaHost extends Context.Service<LuaHost, {
   /** A runtime for one script. It ends with the scope. `print` takes the place of that of the host. */
   readonly vm: (options?: Pick<Options, "print">) => Effect.Effect<LuaVm.LuaVm, LuaError, Scope.Scope>
+  /**
+   * What the function for updates of a script is called with, in order within a chat; at least once, until it is confirmed. One
+   * consumer at a time.
+   */
+  readonly updates: Stream.Stream<Delivery, StoreError | TransportError>
 }>()("@effect-mtproto/lua/LuaHost") {}
 
 // ----- layer
@@ -87,10 +114,15 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const services = Context.pick(Crypto, Transport, SecretChatStore, SecretChats)(
     yield* Effect.context<Calls.Services>()
   )
+  const people = People.make()
+  const chats = yield* SecretChats
+  const inbox = yield* Inbox.make(chats, yield* Effect.serviceOption(OtherUpdates), people)
   const environment: Calls.Environment = {
-    people: People.make(),
+    people,
     transport: yield* Transport,
-    chats: yield* SecretChats,
+    chats,
+    inbox,
+    files: Option.getOrUndefined(yield* Effect.serviceOption(LuaFiles)),
     crypto: yield* Crypto,
     allow: options.allow ?? (() => true)
   }
@@ -109,6 +141,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const names = [...new Set([...Object.keys(functions), ...Object.keys(own)])]
   const methods = Calls.methods()
   return LuaHost.of({
+    updates: inbox.updates,
     vm: (vmOptions) =>
       LuaVm.make({
         limits,

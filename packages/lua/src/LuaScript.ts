@@ -2,8 +2,8 @@
  * Scripts.
  *
  * A script runs from top to bottom. If it leaves a function `madeline_update_callback(update)` behind (or
- * `tdcli_update_callback`), it is called for everything that happens in the secret chats of the account, one update after the
- * other, see `LuaUpdate`. An update is confirmed when the function has returned: whatever happens before, it comes again with
+ * `tdcli_update_callback`), it is called for everything that happens in the secret chats of the account, and with `OtherUpdates`
+ * in the context of the host for every other update as well, one after the other, see `LuaUpdate`. An update is confirmed when the function has returned: whatever happens before, it comes again with
  * the next run. So a script sees each update at least once, in order within a chat, and tells repeats apart by `random_id`.
  *
  * An error in that function is logged with its line, and the next update is delivered; the update counts as dealt with. A script
@@ -31,13 +31,13 @@
  * @since 1.0.0
  */
 import type { StoreError, TransportError } from "@effect-mtproto/secret-chats/SecretChatError"
-import { type SecretChatEvent, SecretChats } from "@effect-mtproto/secret-chats/SecretChats"
+import type { SecretChatEvent } from "@effect-mtproto/secret-chats/SecretChats"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
+import * as Stream from "effect/Stream"
 import type { LuaError } from "./LuaError.ts"
 import { LuaHost, type Options } from "./LuaHost.ts"
-import * as LuaUpdate from "./LuaUpdate.ts"
 
 /**
  * @category models
@@ -74,7 +74,7 @@ export interface RunOptions extends Pick<Options, "print"> {
   readonly onError?: ((error: LuaError) => Effect.Effect<void>) | undefined
   /** Runs when the script has run and listens to updates. */
   readonly onListening?: Effect.Effect<void> | undefined
-  /** Is told of each event that the script was called for, before it is confirmed. */
+  /** Is told of each event of a secret chat that the script was called for, before it is confirmed. */
   readonly onDelivered?: ((happening: SecretChatEvent) => Effect.Effect<void>) | undefined
 }
 
@@ -87,26 +87,24 @@ export interface RunOptions extends Pick<Options, "print"> {
 export const run: (
   script: LuaScript,
   options?: RunOptions
-) => Effect.Effect<void, LuaError | StoreError | TransportError, LuaHost | SecretChats> = Effect.fn("LuaScript.run")(
+) => Effect.Effect<void, LuaError | StoreError | TransportError, LuaHost> = Effect.fn("LuaScript.run")(
   function*(script, options) {
     const host = yield* LuaHost
-    const chats = yield* SecretChats
     const vm = yield* host.vm(options)
     yield* vm.load(script)
     if (!(yield* vm.listens)) return
     const onError = options?.onError ?? ((error: LuaError) => Effect.logError(error.message))
     const onDelivered = options?.onDelivered ?? (() => Effect.void)
     if (options?.onListening !== undefined) yield* options.onListening
-    return yield* chats.runEvents((happening) => {
-      const update = LuaUpdate.fromEvent(happening)
-      return update === undefined ? Effect.void : vm.deliver(update).pipe(
+    return yield* Stream.runForEach(host.updates, ({ confirm, happening, update }) =>
+      vm.deliver(update).pipe(
         Effect.catchTag(
           "LuaError",
           (error) => Effect.flatMap(vm.ended, (isOver) => isOver ? Effect.fail(error) : onError(error))
         ),
-        Effect.andThen(Effect.suspend(() => onDelivered(happening)))
-      )
-    })
+        Effect.andThen(Effect.suspend(() => happening === undefined ? Effect.void : onDelivered(happening))),
+        Effect.andThen(confirm)
+      ))
   },
   Effect.scoped
 )

@@ -34,6 +34,8 @@ export interface FromLuaOptions {
    * the table be read as it is. This is how an id may stand for what it names.
    */
   readonly resolve?: ((type: string, value: LuaValue.LuaValue) => unknown) | undefined
+  /** Other names of fields, for constructors that have no field of that name, in the order in which they are looked for. */
+  readonly aliases?: { readonly [field: string]: ReadonlyArray<string> } | undefined
 }
 
 /**
@@ -63,7 +65,7 @@ export const fromLua = <A>(
   const shape = Shape.of(schema.ast)
   return (value) => {
     try {
-      return Result.succeed(read(shape, value, { path: [], resolve: options.resolve }) as A)
+      return Result.succeed(read(shape, value, { path: [], ...options }) as A)
     } catch (error) {
       if (error instanceof Misfit) return Result.fail(new LuaError({ kind: "conversion", detail: error.message }))
       throw error
@@ -112,7 +114,8 @@ class Misfit extends Error {}
 
 interface Reading {
   readonly path: Array<string | number>
-  readonly resolve: FromLuaOptions["resolve"]
+  readonly resolve?: FromLuaOptions["resolve"]
+  readonly aliases?: FromLuaOptions["aliases"]
 }
 
 const maxDepth = 64
@@ -210,6 +213,20 @@ const list = (item: Shape.Shape, value: LuaValue.LuaValue, reading: Reading): Re
   return items
 }
 
+const aliased = (
+  { fields }: Shape.Constructor,
+  value: LuaValue.LuaTable,
+  name: string,
+  { aliases }: Reading
+): LuaValue.LuaValue | undefined => {
+  if (aliases === undefined || !Object.hasOwn(aliases, name)) return undefined
+  for (const alias of aliases[name]!) {
+    const found = value.get(alias)
+    if (found !== undefined && !fields.some((field) => field.name === alias)) return found
+  }
+  return undefined
+}
+
 const object = (shape: Shape.Objects, value: LuaValue.LuaValue, reading: Reading): unknown => {
   const { path } = reading
   const resolved = reading.resolve?.(shape.type, value)
@@ -229,7 +246,7 @@ const object = (shape: Shape.Objects, value: LuaValue.LuaValue, reading: Reading
   }
   const made: Record<string, unknown> = { _tag: constructor.tag }
   for (const { isOptional, isTrue, key, name, shape: of } of constructor.fields) {
-    const field = value.get(name) ?? value.get(key)
+    const field = value.get(name) ?? value.get(key) ?? aliased(constructor, value, name, reading)
     if (field === undefined || field === null) {
       if (isOptional) continue
       throw new Misfit(`${place([...path, name])}is missing`)

@@ -12,6 +12,21 @@
 export * as LuaError from "./LuaError.ts"
 
 /**
+ * Files of the host for scripts: one folder, and nothing outside of it.
+ *
+ * Without this service scripts have no files. With it, `upload`, `upload_encrypted`, `messages.sendEncryptedFile` read files of
+ * the folder, `download_to_file` and `download_to_dir` write new ones. Paths are relative to the folder; links that lead out of
+ * it are not followed, and what exists is never replaced.
+ *
+ * ```ts
+ * const host = LuaHost.layer().pipe(Layer.provide(LuaFiles.layer({ folder: "./files" })))
+ * ```
+ *
+ * @since 1.0.0
+ */
+export * as LuaFiles from "./LuaFiles.ts"
+
+/**
  * The functions of secret chats for scripts of Lua: an account, its chats and its methods, as the globals that the Lua host of
  * MadelineProto had.
  *
@@ -20,14 +35,17 @@ export * as LuaError from "./LuaError.ts"
  *   store and send it; their `peer` is anything that names a chat, whole updates too.
  * - `get_self`, `get_info`, `request_secret_chat`, `accept_secret_chat`, `decline_secret_chat`, `await_secret_chat`,
  *   `discard_secret_chat`, `secret_chat_status`, `has_secret_chat`, `get_secret_chat`, `get_secret_chats`, `get_key_picture`,
- *   `get_secret_message`, `get_secret_messages`, `notify_layer`, `rekey`, `upload_encrypted`, `download`, `sleep`, and all of
- *   them in camelCase
+ *   `get_secret_message`, `get_secret_messages`, `notify_layer`, `rekey`, `get_updates`, `upload`, `upload_encrypted`, `download`,
+ *   `download_to_file`, `download_to_dir`, `sleep`, and all of them in camelCase
  * - `madeline_function(t, cb, extra)`, `tdcli_function(t, cb, extra)`, `var_dump`, `print`, `madeline_strict(on)`,
  *   `madelineproto_lua`
  *
  * Calls are synchronous for the script, and what goes wrong in them is their result: a table with `error_code`, `error` (a word
  * for programs, the server's own where the server said it), `description`, and in its case `retry_after` or `sent`. With
  * `strict`, or after `madeline_strict(true)`, it is raised.
+ *
+ * With `OtherUpdates` in the context, a script is told of every update of the account; without, of those of secret chats. With
+ * `LuaFiles`, it may read and write files of one folder.
  *
  * Methods that would take the account from its owner, or from the host what it needs to go on, are refused: see
  * {@link isRefused}; `allow` refuses more.
@@ -40,8 +58,8 @@ export * as LuaHost from "./LuaHost.ts"
  * Scripts.
  *
  * A script runs from top to bottom. If it leaves a function `madeline_update_callback(update)` behind (or
- * `tdcli_update_callback`), it is called for everything that happens in the secret chats of the account, one update after the
- * other, see `LuaUpdate`. An update is confirmed when the function has returned: whatever happens before, it comes again with
+ * `tdcli_update_callback`), it is called for everything that happens in the secret chats of the account, and with `OtherUpdates`
+ * in the context of the host for every other update as well, one after the other, see `LuaUpdate`. An update is confirmed when the function has returned: whatever happens before, it comes again with
  * the next run. So a script sees each update at least once, in order within a chat, and tells repeats apart by `random_id`.
  *
  * An error in that function is logged with its line, and the next update is delivered; the update counts as dealt with. A script

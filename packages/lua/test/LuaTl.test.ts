@@ -98,6 +98,20 @@ describe("LuaTl", () => {
     assert.deepStrictEqual(read(Everything, without), rest)
   })
 
+  it("other names of fields, where the constructor has no field of that name", () => {
+    const aliases = { name: ["title", "a_string"], a_string: ["name"], someBytes: ["x"] }
+    const give = (given: LuaValue.LuaTable) => Result.getOrThrow(LuaTl.fromLua(Everything, { aliases })(given))
+    const renamed = new Map(lua).set("name", "by another name").set("item", LuaValue.table({ title: "also nested" }))
+    renamed.delete("a_string")
+    assert.deepInclude(give(renamed), {
+      aString: "by another name",
+      item: { _tag: "item", name: "also nested" }
+    })
+    // what is named rightly goes before
+    assert.strictEqual(give(renamed.set("a_string", "right")).aString, "right")
+    assert.deepStrictEqual(give(lua), value)
+  })
+
   it("names of properties are understood", () => {
     const renamed = new Map(lua)
     renamed.delete("an_int")

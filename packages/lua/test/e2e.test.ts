@@ -1,9 +1,13 @@
-import { DecryptedMessage } from "@effect-mtproto/core"
-import { LuaError, LuaHost, LuaScript, LuaValue } from "@effect-mtproto/lua"
+import { Api, DecryptedMessage } from "@effect-mtproto/core"
+import { LuaError, LuaFiles, LuaHost, LuaScript, LuaValue } from "@effect-mtproto/lua"
 import { FileSource, Media, type SecretChats } from "@effect-mtproto/secret-chats"
+import { Transport } from "@effect-mtproto/transport"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
-import { readFileSync } from "node:fs"
+import { Context, Effect, Fiber, Layer, Stream } from "effect"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Accounts } from "./support/accounts.ts"
 
 const one = (outcomes: SecretChats.Outcomes) => {
@@ -20,9 +24,9 @@ const patient = (options: LuaHost.Options): LuaHost.Options => ({
 /** A runtime for Ann. */
 const vmOf = Effect.fnUntraced(function*(options: LuaHost.Options = {}) {
   const { ann } = yield* Accounts
-  const host = yield* LuaHost.LuaHost.pipe(
-    Effect.provide(LuaHost.layer(patient(options))),
-    Effect.provideContext(ann.services)
+  const host = Context.get(
+    yield* Effect.provideContext(Layer.build(LuaHost.layer(patient(options))), ann.services),
+    LuaHost.LuaHost
   )
   const vm = yield* host.vm()
   return { vm, run: (source: string) => Effect.andThen(vm.load({ name: "test.lua", source }), vm.get("result")) }
@@ -211,7 +215,7 @@ layer(Accounts.layer, { excludeTestServices: true, timeout: 60_000 })("scripts a
           local content = download(update)
           local media = {_ = "decryptedMessageMediaDocument", mime_type = "text/plain"}
           messages.sendEncryptedFile{peer = update, message = {media = media, message = "back"}, file = {content = content:reverse()}}
-          local file = upload_encrypted(content, "again")
+          local file = upload_encrypted({content = content}, "again")
           messages.sendEncryptedFile{peer = update, message = {media = media, message = "again"}, file = file}
           messages.sendEncryptedFile{peer = update, message = {media = media, message = "forwarded"}, file = update}
         end`
@@ -304,6 +308,193 @@ layer(Accounts.layer, { excludeTestServices: true, timeout: 60_000 })("scripts a
       assert.deepStrictEqual(
         yield* run("result = {diskUsage('a').used, disk_usage('b').description, get_self()}"),
         LuaValue.sequence([91n, "There is no such disk", "somebody"])
+      )
+    }))
+
+  // ----- other updates
+
+  /** Bob writes to Ann in an ordinary chat. */
+  const writes = Effect.fnUntraced(
+    function*(message: string, more: Partial<Api.Params<typeof Api.messages.sendMessage>> = {}) {
+      const { bob } = yield* Accounts
+      const transport = Context.get(bob.services, Transport.Transport)
+      const found = yield* transport.invoke(Api.contacts.resolvePhone({ phone: "15550001" }))
+      const user = found.users.find((one) => one._tag === "user")!
+      const peer = { _tag: "inputPeerUser", userId: user.id, accessHash: user.accessHash! } as const
+      yield* transport.invoke(
+        Api.messages.sendMessage({ peer, message, randomId: BigInt(Math.floor(Math.random() * 2 ** 50)), ...more })
+      )
+    }
+  )
+
+  it.effect("every update, and an answer to it, as in the script of 2018", () =>
+    Effect.gen(function*() {
+      const { bob, hearsText, openChat } = yield* Accounts
+      const chatId = yield* openChat
+      const printed: Array<string> = []
+      yield* running(
+        LuaScript.make(
+          "ping.lua",
+          `
+          function madeline_update_callback(data)
+            if data._ == "updateNewMessage" and data.message.message == "ping" then
+              local r = messages.sendMessage({peer=data, message="pong", reply_to_msg_id=data.message.id})
+              print(r._ or r.error, r.description)
+              print(get_info(data).User.first_name)
+              print(messages.sendMessage{chat_id = data.message.peer_id.user_id, text = "pong 2", disable_notification = true}._)
+            elseif data._ == "updateNewEncryptedMessage" then
+              messages.sendMessage({peer=data, message="pong in secret", reply_to_msg_id=data.message.random_id})
+            end
+          end`
+        ),
+        { print: (line) => Effect.sync(() => void printed.push(line)) }
+      )
+      yield* writes("ping")
+      while (printed.length < 3) yield* Effect.sleep(5)
+      assert.match(printed[0]!, /^update\w+\tnil$/)
+      assert.strictEqual(printed[1], "Bob")
+      assert.match(printed[2]!, /^update/)
+      const transport = Context.get(bob.services, Transport.Transport)
+      const dialogs = yield* transport.invoke(
+        Api.messages.getHistory({
+          peer: yield* Effect.map(
+            transport.invoke(Api.contacts.resolvePhone({ phone: "15550001" })),
+            ({ users: [user] }) => ({
+              _tag: "inputPeerUser",
+              userId: user!.id,
+              accessHash: (user as Api.user).accessHash!
+            } as const)
+          ),
+          offsetId: 0,
+          offsetDate: 0,
+          addOffset: 0,
+          limit: 10,
+          maxId: 0,
+          minId: 0,
+          hash: 0n
+        })
+      )
+      assert("messages" in dialogs)
+      const [second, first, ping] = dialogs.messages as ReadonlyArray<Api.message>
+      assert.deepStrictEqual([second!.message, first!.message, ping!.message], ["pong 2", "pong", "ping"])
+      const { randomId } = one(yield* bob.chats.sendText(chatId, "ping"))
+      assert.strictEqual((yield* hearsText(chatId, "pong in secret")).message.replyToRandomId, randomId)
+    }))
+
+  it.effect("get_updates: offset confirms, what is not confirmed comes again", () =>
+    Effect.gen(function*() {
+      const { bob, openChat } = yield* Accounts
+      const chatId = yield* openChat
+      const { run, vm } = yield* vmOf()
+      yield* vm.set("chat", BigInt(chatId))
+      yield* bob.chats.sendText(chatId, "asked for")
+      yield* writes("asked for, too")
+      const collect = `
+        local offset, secret, other = 0, nil, nil
+        while not (secret and other) do
+          for _, one in ipairs(get_updates{offset = offset, timeout = 5}) do
+            offset = one.update_id + 1
+            local m = one.update.message
+            if one.update._ == "updateNewEncryptedMessage" and m.decrypted_message.message == "asked for" then secret = one.update_id end
+            if one.update._ == "updateNewMessage" and m.message == "asked for, too" then other = one.update_id end
+          end
+        end
+        result = {math.type(secret), math.type(other)}`
+      assert.deepStrictEqual(yield* run(collect), LuaValue.sequence(["integer", "integer"]))
+      assert.deepStrictEqual(
+        yield* run(`
+          local last = get_updates{offset = -1}
+          result = {#last, #get_updates{offset = last[1].update_id + 1}, getUpdates{limit = 0}.error, getUpdates(5).error}`),
+        LuaValue.sequence([1n, 0n, "PARAMETERS_INVALID", "PARAMETERS_INVALID"])
+      )
+      // not where updates come by themselves
+      const errors: Array<string> = []
+      yield* running(
+        LuaScript.make("both.lua", `function madeline_update_callback() print(get_updates().error) end`),
+        { print: (line) => Effect.sync(() => void errors.push(line)) }
+      )
+      yield* writes("once more")
+      while (errors.length === 0) yield* Effect.sleep(5)
+      assert.strictEqual(errors[0], "UPDATES_TAKEN")
+    }))
+
+  it.effect("files of one folder, both ways, and nothing outside of it", () =>
+    Effect.gen(function*() {
+      const { ann, bob, hearsText, openChat } = yield* Accounts
+      const chatId = yield* openChat
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "lua-files-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+      )
+      mkdirSync(join(folder, "in", "down"), { recursive: true })
+      writeFileSync(join(folder, "secret.txt"), "outside")
+      writeFileSync(join(folder, "in", "report.txt"), "the report")
+      symlinkSync(join(folder, "secret.txt"), join(folder, "in", "link.txt"))
+      symlinkSync(folder, join(folder, "in", "up"))
+      const made = LuaHost.layer(patient({})).pipe(
+        Layer.provide(LuaFiles.layer({ folder: join(folder, "in"), maxSize: 100 })),
+        Layer.provide(NodeServices.layer)
+      )
+      const host = Context.get(yield* Effect.provideContext(Layer.build(made), ann.services), LuaHost.LuaHost)
+      const vm = yield* host.vm()
+      const run = (source: string) => Effect.andThen(vm.load({ name: "files.lua", source }), vm.get("result"))
+      yield* vm.set("chat", BigInt(chatId))
+      yield* run(`
+        local media = {_ = "decryptedMessageMediaDocument", mime_type = "text/plain", attributes = {
+          {_ = "documentAttributeFilename", file_name = "../../..evil/r\0port.txt"}}}
+        local sent = messages.sendEncryptedFile{peer = chat, file = "report.txt", message = {message = "by path", media = media}}
+        assert(sent.file, sent.description)
+        local file = upload_encrypted("report.txt", "r")
+        assert(file._ == "inputEncryptedFileUploaded" and #file.key == 32, file.description)
+        local up = upload("report.txt")
+        assert(up._ == "inputFile" and up.name == "report.txt" and math.type(up.id) == "integer", up.description)
+        assert(upload({content = "abc"}, "abc.txt").name == "abc.txt")`)
+      const event = yield* hearsText(chatId, "by path")
+      yield* bob.chats.sendFile(chatId, event.message as never, FileSource.fromBytes(new TextEncoder().encode("back")))
+      const result = yield* run(`
+        local message
+        while not message do
+          for _, one in ipairs(get_secret_messages(chat)) do
+            if not one.out and one.decrypted_message.media then message = one end
+          end
+        end
+        -- of the history there is no file, so the update is asked for
+        local update
+        while not update do
+          for _, one in ipairs(get_updates{timeout = 1}) do
+            if one.update._ == "updateNewEncryptedMessage" and one.update.message.file then update = one.update end
+          end
+        end
+        result = {download_to_file(update, "down/a.txt"), download_to_dir(update, "down"), downloadToDir(update, "down"), download(update)}
+        assert(download_to_file(update, "down/a.txt").error == "PARAMETERS_INVALID")
+        for _, path in ipairs{"../x", "/etc/x", "up/x", "down", "", "no/such/x", "link.txt", "\0"} do
+          local r = download_to_file(update, path)
+          assert(type(r) == "table" and r.error == "PARAMETERS_INVALID", path)
+        end
+        for _, path in ipairs{"../secret.txt", "/etc/passwd", "link.txt", "up/secret.txt", "down", "", ".", "none"} do
+          assert(upload(path).error == "PARAMETERS_INVALID", path)
+          assert(upload_encrypted(path).error == "PARAMETERS_INVALID", path)
+        end
+        for _, path in ipairs{"..", "up", "report.txt", "none"} do
+          assert(download_to_dir(update, path).error == "PARAMETERS_INVALID", path)
+        end`)
+      assert.isTrue(LuaValue.isTable(result))
+      const [a, b, c, content] = [...(result as LuaValue.LuaTable).values()] as ReadonlyArray<string>
+      assert.strictEqual(content, "back")
+      assert.strictEqual(a, "down/a.txt")
+      assert.notStrictEqual(b, c)
+      for (const path of [a!, b!, c!]) assert.strictEqual(readFileSync(join(folder, "in", path), "utf8"), "back")
+      assert.deepStrictEqual(readdirSync(join(folder, "in", "down")).length, 3)
+      assert.deepStrictEqual(readdirSync(folder).toSorted(), ["in", "secret.txt"])
+    }))
+
+  it.effect("a host that gives no folder", () =>
+    Effect.gen(function*() {
+      const { run } = yield* vmOf()
+      assert.deepStrictEqual(
+        yield* run(`result = {upload("x").error, upload_encrypted("x").error, download_to_file({}, "x").error,
+          messages.sendEncryptedFile{peer = 1, message = {media = {_ = "decryptedMessageMediaDocument"}}, file = "x"}.error}`),
+        LuaValue.sequence(["FILES_REFUSED", "FILES_REFUSED", "FILES_REFUSED", "FILES_REFUSED"])
       )
     }))
 

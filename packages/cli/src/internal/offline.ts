@@ -4,13 +4,14 @@
  */
 import * as Api from "@effect-mtproto/core/Api"
 import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
-import * as LuaHost from "@effect-mtproto/lua/LuaHost"
+import type * as LuaHost from "@effect-mtproto/lua/LuaHost"
 import * as LuaScript from "@effect-mtproto/lua/LuaScript"
 import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import * as SecretChatStore from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as TestServer from "@effect-mtproto/test-server/TestServer"
 import * as Login from "@effect-mtproto/transport/Login"
 import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
+import * as OtherUpdates from "@effect-mtproto/transport/OtherUpdates"
 import * as SessionStore from "@effect-mtproto/transport/SessionStore"
 import { Transport } from "@effect-mtproto/transport/Transport"
 import * as Console from "effect/Console"
@@ -19,9 +20,11 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import type { PlatformError } from "effect/PlatformError"
 import * as Redacted from "effect/Redacted"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import type { Account } from "../Account.ts"
 
 const ann = "+15550001"
 const bob = "+15550002"
@@ -33,6 +36,7 @@ const account = Effect.fnUntraced(function*(
 ) {
   const services = yield* Layer.build(Layer.fresh(
     SecretChats.layer({ accept }).pipe(
+      Layer.provideMerge(OtherUpdates.layer({ unheard: 256 })),
       Layer.provideMerge(MtprotoTransport.layer({
         apiId: 12345,
         apiHash: Redacted.make("0123456789abcdef0123456789abcdef"),
@@ -75,7 +79,7 @@ const makeWaiting = () => {
 export const run = Effect.fnUntraced(function*(
   script: LuaScript.LuaScript,
   options: {
-    readonly host: LuaHost.Options
+    readonly host: Layer.Layer<LuaHost.LuaHost, PlatformError, Account>
     readonly run: LuaScript.RunOptions
     readonly accept: SecretChats.AcceptDecision
   }
@@ -148,7 +152,7 @@ export const run = Effect.fnUntraced(function*(
         return happened
       })
   }).pipe(
-    Effect.provide(LuaHost.layer(options.host)),
+    Effect.provide(options.host),
     Effect.provideContext(anns),
     Effect.forkScoped({ startImmediately: true })
   )

@@ -3,16 +3,21 @@ import type * as Api from "@effect-mtproto/core/Api"
 import * as ApiMethods from "@effect-mtproto/core/ApiMethods"
 import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
+import type { EncryptedFile } from "@effect-mtproto/secret-chats/EncryptedFile"
+import type { FileSource } from "@effect-mtproto/secret-chats/FileSource"
 import type * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import type { SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
 import { sendEncrypted } from "@effect-mtproto/secret-chats/sendEncrypted"
 import { sendEncryptedService } from "@effect-mtproto/secret-chats/sendEncryptedService"
 import type { Transport } from "@effect-mtproto/transport/Transport"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { LuaFiles } from "../LuaFiles.ts"
 import * as LuaTl from "../LuaTl.ts"
 import * as LuaValue from "../LuaValue.ts"
 import * as Drafts from "./drafts.ts"
 import { invalid, outcome, Refusal } from "./failure.ts"
+import type { Inbox } from "./inbox.ts"
 import * as Peers from "./peers.ts"
 import * as People from "./people.ts"
 
@@ -25,6 +30,9 @@ export interface Environment {
   readonly crypto: Crypto["Service"]
   /** Whether a script may call this method. */
   readonly allow: (method: string) => boolean
+  readonly inbox: Inbox
+  /** The files that scripts may read and write, if there are any. */
+  readonly files: LuaFiles["Service"] | undefined
 }
 
 type Call = (env: Environment, params: LuaValue.LuaTable) => Effect.Effect<LuaValue.LuaValue, unknown, Services>
@@ -39,7 +47,9 @@ const peerOf = (params: LuaValue.LuaTable) =>
   Effect.fromResult(Peers.chatId(params.get("peer") ?? params.get("chat_id")))
 
 const silently = <D extends { readonly _tag: string }>(params: LuaValue.LuaTable, draft: D): D =>
-  params.get("silent") === true && draft._tag === "decryptedMessage" ? { ...draft, silent: true } : draft
+  (params.get("silent") ?? params.get("disable_notification")) === true && draft._tag === "decryptedMessage"
+    ? { ...draft, silent: true }
+    : draft
 
 const sending = (send: typeof sendEncrypted): Call =>
   Effect.fnUntraced(function*(_, params) {
@@ -48,13 +58,64 @@ const sending = (send: typeof sendEncrypted): Call =>
     return outcomes(yield* send(peer, silently(params, draft)))
   })
 
-const sendFile: Call = Effect.fnUntraced(function*({ chats }, params) {
+const noFiles = new Refusal(
+  403,
+  "FILES_REFUSED",
+  "Files of the host are out of reach: give {content = …}, or let the host provide a folder"
+)
+
+export const filesOf = (files: LuaFiles["Service"] | undefined) =>
+  files === undefined ? Effect.fail(noFiles) : Effect.succeed(files)
+
+/** A file to send: a path, its content, or what the server has already. */
+export const fileOf = (
+  files: LuaFiles["Service"] | undefined,
+  value: LuaValue.LuaValue | undefined
+): Effect.Effect<FileSource<unknown> | EncryptedFile, unknown> => {
+  const path = typeof value === "string" ? value : LuaValue.get(value, "path")
+  if (typeof path !== "string") return Effect.fromResult(Drafts.file(value))
+  return Effect.flatMap(filesOf(files), ({ source }) => source(LuaValue.toText(path) ?? ""))
+}
+
+const sendFile: Call = Effect.fnUntraced(function*({ chats, files }, params) {
   const peer = yield* peerOf(params)
   const draft = yield* Effect.fromResult(Drafts.fileDraft(params.get("message")))
-  const file = yield* Effect.fromResult(Drafts.file(params.get("file")))
+  const file = yield* fileOf(files, params.get("file"))
   const { encrypted: _, more, ...first } = yield* chats.sendFile(peer, silently(params, draft), file)
   return more.length === 0 ? outcome(first) : LuaValue.sequence([first, ...more].map(outcome))
 })
+
+/** Names a secret chat, and nothing else: an update or object of one, or a dialog id. Other numbers are people. */
+const isSecretPeer = (peer: LuaValue.LuaValue | undefined): boolean => {
+  if (LuaValue.isTable(peer)) return typeof peer.get("_") === "string" && Result.isSuccess(Peers.chatId(peer))
+  return /^-(199|200)\d{10}$/.test(String(peer ?? "")) && Result.isSuccess(Peers.chatId(peer))
+}
+
+const fieldsOfText = [
+  "message",
+  "text",
+  "entities",
+  "parse_mode",
+  "no_webpage",
+  "disable_web_page_preview",
+  "ttl",
+  "reply_to_msg_id",
+  "reply_to_message_id",
+  "reply_to_random_id",
+  "random_id"
+]
+
+/** `messages.sendMessage` with a secret chat as its peer. */
+const sendMessage: Call = (env, params) => {
+  const message = new Map<LuaValue.LuaKey, LuaValue.LuaValue>([["_", "decryptedMessage"]])
+  for (const name of fieldsOfText) {
+    const value = params.get(name)
+    if (value !== undefined) message.set(name, value)
+  }
+  const replyTo = LuaValue.get(params.get("reply_to"), "reply_to_msg_id")
+  if (replyTo !== undefined) message.set("reply_to_random_id", replyTo)
+  return sending(sendEncrypted)(env, new Map(params).set("message", message))
+}
 
 const special: { readonly [method: string]: Call } = {
   "messages.sendEncrypted": sending(sendEncrypted),
@@ -97,9 +158,23 @@ export const methods = (): ReadonlyArray<string> =>
   [...ApiMethods.all().keys()].filter((name) => name.includes(".") && !name.startsWith("upload."))
 
 const resolve = (people: People.People) => (type: string, value: LuaValue.LuaValue): unknown => {
-  if (type !== "InputUser" && type !== "InputPeer") return undefined
-  const found = People.find(people, value)
-  return found === undefined ? undefined : type === "InputPeer" ? People.asPeer(found) : found
+  switch (type) {
+    case "InputUser":
+      return People.find(people, value)
+    case "InputPeer":
+      return People.findPeer(people, value)
+    case "InputChannel":
+      return People.findChannel(people, value)
+    default:
+      return undefined
+  }
+}
+
+/** A reply was a number once. */
+const withReply = (given: Map<LuaValue.LuaKey, LuaValue.LuaValue>): void => {
+  const id = given.get("reply_to_msg_id") ?? given.get("reply_to_message_id")
+  if (id === undefined || given.has("reply_to")) return
+  given.set("reply_to", LuaValue.table({ _: "inputReplyToMessage", reply_to_msg_id: id }))
 }
 
 const generic = Effect.fnUntraced(function*(env: Environment, name: string, params: LuaValue.LuaTable) {
@@ -110,7 +185,8 @@ const generic = Effect.fnUntraced(function*(env: Environment, name: string, para
   if (takes.some((field) => field.name === "random_id" && field.type === "long") && !given.has("random_id")) {
     given.set("random_id", new DataView(env.crypto.randomBytes(8).slice().buffer).getBigInt64(0))
   }
-  const read = LuaTl.fromLua(ApiSchema.params(method), { resolve: resolve(env.people) })
+  if (takes.some((field) => field.name === "reply_to")) withReply(given)
+  const read = LuaTl.fromLua(ApiSchema.params(method), { resolve: resolve(env.people), aliases: Drafts.aliases })
   const request = yield* Effect.flatMap(
     People.withNames(env.people, env.transport, () => read(given)),
     Effect.fromResult
@@ -137,6 +213,9 @@ export const call = Effect.fnUntraced(function*(
   }
   if (isRefused(name) || !env.allow(name)) {
     return yield* Effect.fail(new Refusal(403, "METHOD_REFUSED", `Scripts may not call ${name}`))
+  }
+  if (name === "messages.sendMessage" && isSecretPeer(params.get("peer") ?? params.get("chat_id"))) {
+    return yield* sendMessage(env, params)
   }
   // Who gives the encrypted data has made it, and no more is done about it.
   const isRaw = params.has("data") && !params.has("message")

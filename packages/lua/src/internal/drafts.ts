@@ -1,4 +1,5 @@
 /** Messages and files as scripts write them. */
+import type * as Api from "@effect-mtproto/core/Api"
 import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
 import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
 import * as SecretApi from "@effect-mtproto/core/SecretApi"
@@ -12,7 +13,17 @@ import * as LuaTl from "../LuaTl.ts"
 import * as LuaValue from "../LuaValue.ts"
 import { invalid, type Refusal } from "./failure.ts"
 
-const read = LuaTl.fromLua(SecretApi.DecryptedMessage)
+/** Names that programs for bots use, here and in what is nested. */
+export const aliases: LuaTl.FromLuaOptions["aliases"] = {
+  peer: ["chat_id"],
+  message: ["text"],
+  silent: ["disable_notification"],
+  no_webpage: ["disable_web_page_preview"],
+  reply_to_msg_id: ["reply_to_message_id"],
+  reply_to_random_id: ["reply_to_msg_id", "reply_to_message_id"]
+}
+
+const read = LuaTl.fromLua(SecretApi.DecryptedMessage, { aliases })
 
 /** The table with what it does not have yet. */
 const complete = (
@@ -42,7 +53,7 @@ export const draft = (
   const tag = value.get("_") ?? (value.has("action") ? "decryptedMessageService" : "decryptedMessage")
   const isNamed = value.has("random_id") || value.has("randomId")
   const hasTtl = value.has("ttl")
-  const whole = complete(new Map(value).set("_", tag), { random_id: 0n, ttl: 0n, message: "" })
+  const whole = complete(new Map(value).set("_", tag), { random_id: 0n, ttl: 0n, message: value.get("text") ?? "" })
   return Result.map(Result.mapError(read(whole), inMessage), (wire): DecryptedMessage.AnyDraft => {
     const { randomId, ...rest } = DecryptedMessage.fromWire(wire)
     const message = isNamed ? { ...rest, randomId } : rest
@@ -93,6 +104,75 @@ export const fileDraft = (
   })
 }
 
+// ----- files of ordinary messages
+
+export interface CloudFile {
+  readonly location: Api.InputFileLocation
+  readonly dc: number
+  /** Bytes, if they are known. */
+  readonly size: number | undefined
+  readonly name: string | undefined
+}
+
+const sizeOfPhoto = (size: Api.PhotoSize): readonly [string, number] | undefined => {
+  switch (size._tag) {
+    case "photoSize":
+      return [size.type, size.size]
+    case "photoSizeProgressive":
+      return [size.type, Math.max(0, ...size.sizes)]
+    default:
+      return undefined
+  }
+}
+
+const photo = LuaTl.fromLua(ApiSchema.type("Photo"))
+const document = LuaTl.fromLua(ApiSchema.type("Document"))
+
+/** The file of an ordinary message, of an update with one, of its media, or a document or photo; `undefined` if it is none. */
+export const cloudFile = (value: LuaValue.LuaValue | undefined, depth = 0): CloudFile | undefined => {
+  const tag = LuaValue.get(value, "_")
+  if (typeof tag !== "string" || depth > 4) return undefined
+  switch (tag) {
+    case "message":
+      return cloudFile(LuaValue.get(value, "media"), depth + 1)
+    case "messageMediaPhoto":
+      return cloudFile(LuaValue.get(value, "photo"), depth + 1)
+    case "messageMediaDocument":
+      return cloudFile(LuaValue.get(value, "document"), depth + 1)
+    case "document": {
+      const found = Result.getOrUndefined(document(value!))
+      if (found?._tag !== "document") return undefined
+      const { accessHash, attributes, dcId, fileReference, id, size } = found
+      const named = attributes.find((attribute) => attribute._tag === "documentAttributeFilename")
+      return {
+        location: { _tag: "inputDocumentFileLocation", id, accessHash, fileReference, thumbSize: "" },
+        dc: dcId,
+        size: Number(size),
+        name: named?.fileName
+      }
+    }
+    case "photo": {
+      const found = Result.getOrUndefined(photo(value!))
+      if (found?._tag !== "photo") return undefined
+      let best: readonly [string, number] | undefined
+      for (const size of found.sizes) {
+        const one = sizeOfPhoto(size)
+        if (one !== undefined && (best === undefined || one[1] > best[1])) best = one
+      }
+      if (best === undefined) return undefined
+      const { accessHash, dcId, fileReference, id } = found
+      return {
+        location: { _tag: "inputPhotoFileLocation", id, accessHash, fileReference, thumbSize: best[0] },
+        dc: dcId,
+        size: best[1] > 0 ? best[1] : undefined,
+        name: `photo_${id}.jpg`
+      }
+    }
+    default:
+      return tag.startsWith("update") ? cloudFile(LuaValue.get(value, "message"), depth + 1) : undefined
+  }
+}
+
 // ----- files
 
 const input = LuaTl.fromLua(ApiSchema.type("InputEncryptedFile"))
@@ -129,7 +209,7 @@ export const file = (
       }))
   }
   return Result.fail(invalid(
-    "file: a table with its content, the result of upload_encrypted, or a message with a file is needed; files of the host are out of reach"
+    "file: a path, a table with its content, the result of upload_encrypted, or a message with a file is needed"
   ))
 }
 

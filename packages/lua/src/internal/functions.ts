@@ -2,15 +2,22 @@
 import * as Api from "@effect-mtproto/core/Api"
 import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
 import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
+import { saveEncryptedFile } from "@effect-mtproto/secret-chats/downloadEncryptedFile"
+import type { EncryptedFile } from "@effect-mtproto/secret-chats/EncryptedFile"
 import type * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import * as SecretPeer from "@effect-mtproto/secret-chats/SecretPeer"
 import { uploadEncryptedFile } from "@effect-mtproto/secret-chats/uploadEncryptedFile"
+import * as Files from "@effect-mtproto/transport/Files"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import type { LuaFiles } from "../LuaFiles.ts"
 import * as LuaTl from "../LuaTl.ts"
 import * as LuaValue from "../LuaValue.ts"
+import * as Calls from "./calls.ts"
 import type { Environment, Services } from "./calls.ts"
 import * as Drafts from "./drafts.ts"
 import { invalid, outcome, Refusal } from "./failure.ts"
@@ -79,6 +86,65 @@ const number = (value: LuaValue.LuaValue | undefined): number | undefined =>
 
 /** A file is handed over as one string. */
 const maxDownload = 8 * 2 ** 20
+
+const inputFile = LuaTl.toLua(ApiSchema.type("InputFile"))
+
+/** A file that came, in a secret chat or another. */
+interface Incoming {
+  readonly content: Stream.Stream<Uint8Array, unknown, Services>
+  readonly size: number | undefined
+  readonly name: string | undefined
+  /** One of a secret chat. */
+  readonly encrypted: EncryptedFile | undefined
+}
+
+const incoming = Effect.fnUntraced(function*(
+  { chats }: Environment,
+  value: LuaValue.LuaValue | undefined
+): Effect.fn.Return<Incoming, unknown> {
+  const cloud = Drafts.cloudFile(value)
+  if (cloud !== undefined) {
+    const { dc, location, name, size } = cloud
+    return { content: Files.download(location, { dc, size }), size, name, encrypted: undefined }
+  }
+  const encrypted = yield* Effect.fromResult(Drafts.received(value))
+  const message = LuaValue.get(value, "message") ?? value
+  const attributes = LuaValue.get(LuaValue.get(LuaValue.get(message, "decrypted_message"), "media"), "attributes")
+  const named = LuaValue.isTable(attributes)
+    ? [...attributes.values()].find((one) => LuaValue.get(one, "_") === "documentAttributeFilename")
+    : undefined
+  const name = LuaValue.get(named, "file_name")
+  return {
+    content: chats.download(encrypted),
+    size: encrypted.size,
+    name: typeof name === "string" ? LuaValue.toDisplay(name) : undefined,
+    encrypted
+  }
+})
+
+/** Writes a file that came; its place, as the script names it. */
+const save = Effect.fnUntraced(function*(
+  files: LuaFiles["Service"],
+  { content, encrypted, size }: Incoming,
+  target: string
+): Effect.fn.Return<LuaValue.LuaValue, unknown, Services> {
+  const tooLarge = new Refusal(413, "FILE_TOO_LARGE", `More than ${files.maxSize} bytes are not written`)
+  if ((size ?? 0) > files.maxSize) return yield* Effect.fail(tooLarge)
+  if (encrypted === undefined) {
+    const fs = Context.get(files.services, FileSystem.FileSystem)
+    let length = 0
+    yield* Effect.scoped(Effect.gen(function*() {
+      const file = yield* fs.open(target, { flag: "wx", mode: 0o600 })
+      yield* Stream.runForEach(content, (piece): Effect.Effect<void, unknown> => {
+        length += piece.length
+        return length > files.maxSize ? Effect.fail(tooLarge) : file.writeAll(piece)
+      }).pipe(Effect.onError(() => Effect.ignore(fs.remove(target))))
+    }))
+  } else {
+    yield* Effect.provide(saveEncryptedFile(encrypted, target), files.services)
+  }
+  return LuaValue.fromText(files.relative(target))
+})
 
 export const functions: { readonly [name: string]: Function } = {
   get_self: (env) => Effect.map(getUser(env, { _tag: "inputUserSelf" }), user),
@@ -155,32 +221,70 @@ export const functions: { readonly [name: string]: Function } = {
       new Refusal(400, "NOT_NEEDED", "Keys are replaced by themselves, after 100 messages or a week")
     ),
 
-  upload_encrypted: Effect.fnUntraced(function*(_, [given, name]) {
-    const content = typeof given === "string" ? LuaValue.table({ content: given }) : given
-    const source = yield* Effect.fromResult(Drafts.file(content))
-    if (!("read" in source)) return content ?? null
+  upload: Effect.fnUntraced(function*(env, [given, name]) {
+    const content = LuaValue.get(given, "content")
+    const label = typeof name === "string" ? LuaValue.toDisplay(name) : undefined
+    if (typeof content === "string") {
+      return inputFile(yield* Files.upload(LuaValue.toBytes(content), { name: label ?? "file" }))
+    }
+    const path = typeof given === "string" ? given : LuaValue.get(given, "path")
+    if (typeof path !== "string") {
+      return yield* Effect.fail(invalid(`A path, or a table with content, is needed, not ${LuaValue.describe(given)}`))
+    }
+    const files = yield* Calls.filesOf(env.files)
+    const { read, size } = yield* files.source(LuaValue.toText(path) ?? "")
+    const last = LuaValue.toDisplay(path).split(/[\\/]/).at(-1) ?? "file"
+    return inputFile(yield* Files.upload({ stream: read(0), size }, { name: label ?? last }))
+  }),
+  upload_encrypted: Effect.fnUntraced(function*({ files }, [given, name]) {
+    const source = yield* Calls.fileOf(files, given)
+    if (!("read" in source)) return given ?? null
     const file = yield* uploadEncryptedFile(source, { resume: false })
     return Drafts.uploaded(file, typeof name === "string" ? name : "")
   }),
   download: Effect.fnUntraced(function*(env, args) {
-    const file = yield* Effect.fromResult(Drafts.received(args[0]))
-    if ((file.size ?? 0) > maxDownload) {
-      return yield* Effect.fail(
-        new Refusal(413, "FILE_TOO_LARGE", `More than ${maxDownload} bytes cannot be handed over`)
-      )
-    }
+    const tooLarge = new Refusal(413, "FILE_TOO_LARGE", `More than ${maxDownload} bytes cannot be handed over`)
+    const { content, size } = yield* incoming(env, args[0])
+    if ((size ?? 0) > maxDownload) return yield* Effect.fail(tooLarge)
     let length = 0
-    const pieces = yield* env.chats.download(file).pipe(
+    const pieces = yield* content.pipe(
       Stream.mapEffect((piece) => {
         length += piece.length
         return length > maxDownload
-          ? Effect.fail(new Refusal(413, "FILE_TOO_LARGE", `More than ${maxDownload} bytes cannot be handed over`))
+          ? Effect.fail(tooLarge)
           // The piece may be lent.
           : Effect.succeed(LuaValue.fromBytes(piece))
       }),
       Stream.runCollect
     )
     return pieces.join("")
+  }),
+  download_to_file: Effect.fnUntraced(function*(env, [message, path]) {
+    const files = yield* Calls.filesOf(env.files)
+    if (typeof path !== "string") return yield* Effect.fail(invalid(`A path is needed, not ${LuaValue.describe(path)}`))
+    const file = yield* incoming(env, message)
+    return yield* save(files, file, yield* files.target(LuaValue.toText(path) ?? ""))
+  }),
+  download_to_dir: Effect.fnUntraced(function*(env, [message, folder]) {
+    const files = yield* Calls.filesOf(env.files)
+    if (typeof folder !== "string") {
+      return yield* Effect.fail(invalid(`The path of a folder is needed, not ${LuaValue.describe(folder)}`))
+    }
+    const file = yield* incoming(env, message)
+    return yield* save(files, file, yield* files.targetIn(LuaValue.toText(folder) ?? "", file.name ?? "file"))
+  }),
+
+  get_updates: Effect.fnUntraced(function*({ inbox }, [asked]) {
+    if (asked !== undefined && asked !== null && !LuaValue.isTable(asked)) {
+      return yield* Effect.fail(invalid("A table with offset, limit, timeout is needed"))
+    }
+    const [offset, limit, timeout] = [["offset", 0], ["limit", 100], ["timeout", 0]].map(([name, fallback]) =>
+      number(LuaValue.get(asked, name as string)) ?? fallback as number
+    ) as [number, number, number]
+    if (!(Number.isInteger(offset) && Number.isInteger(limit) && limit >= 1 && timeout >= 0 && timeout <= 3_600)) {
+      return yield* Effect.fail(invalid("offset and limit are whole numbers, timeout is in seconds, up to 3600"))
+    }
+    return yield* inbox.get({ offset, limit: Math.min(limit, 100), timeout: timeout * 1_000 })
   }),
 
   sleep: Effect.fnUntraced(function*(_, [seconds]) {

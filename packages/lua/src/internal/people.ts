@@ -12,10 +12,13 @@ const capacity = 10_000
 
 export interface People {
   readonly hashes: Map<bigint, bigint>
+  readonly channels: Map<bigint, bigint>
   readonly names: Map<string, Person>
+  /** Messages that were asked for to learn who wrote them. */
+  readonly asked: Set<number>
 }
 
-export const make = (): People => ({ hashes: new Map(), names: new Map() })
+export const make = (): People => ({ hashes: new Map(), channels: new Map(), names: new Map(), asked: new Set() })
 
 const keep = <K, V>(map: Map<K, V>, key: K, value: V): void => {
   map.delete(key)
@@ -23,9 +26,15 @@ const keep = <K, V>(map: Map<K, V>, key: K, value: V): void => {
   if (map.size > capacity) map.delete(map.keys().next().value!)
 }
 
-/** Remembers how those can be addressed that came with an answer. */
+/** Remembers how those can be addressed that came with an answer, or an update. */
 export const remember = (people: People, value: unknown): void => {
   if (typeof value !== "object" || value === null) return
+  const chats = "chats" in value && Array.isArray(value.chats) ? value.chats : []
+  for (const chat of chats as ReadonlyArray<Api.Chat>) {
+    if (chat._tag === "channel" && chat.accessHash !== undefined && chat.min !== true) {
+      keep(people.channels, chat.id, chat.accessHash)
+    }
+  }
   const users = Array.isArray(value) ? value : "users" in value && Array.isArray(value.users) ? value.users : [value]
   for (const user of users as ReadonlyArray<Api.User>) {
     if (user?._tag === "user" && user.accessHash !== undefined && user.min !== true) {
@@ -34,10 +43,10 @@ export const remember = (people: People, value: unknown): void => {
   }
 }
 
-/** A name that has to be asked for. */
+/** A name, or the writer of a message, that has to be asked for. */
 export class NeedsLookup extends Error {
-  readonly who: string
-  constructor(who: string) {
+  readonly who: string | number
+  constructor(who: string | number) {
     super("A name has to be looked up")
     this.who = who
   }
@@ -51,16 +60,119 @@ const long = (value: LuaValue.LuaValue | undefined): bigint | undefined => {
   return typeof value === "string" && /^-?\d{1,19}$/.test(value) ? BigInt(value) : undefined
 }
 
+const stranger = new Refusal(
+  404,
+  "USER_UNKNOWN",
+  "Nobody with this id was met: name them by @name, +phone or a table with access_hash"
+)
+
 const byId = (people: People, userId: bigint): Person => {
   const accessHash = people.hashes.get(userId)
-  if (accessHash === undefined) {
-    throw new Refusal(
-      404,
-      "USER_UNKNOWN",
-      "Nobody with this id was met: name them by @name, +phone or a table with access_hash"
-    )
-  }
+  if (accessHash === undefined) throw stranger
   return { _tag: "inputUser", userId, accessHash }
+}
+
+// ----- whole updates
+
+const messages: ReadonlySet<unknown> = new Set([
+  "updateNewMessage",
+  "updateEditMessage",
+  "updateNewChannelMessage",
+  "updateEditChannelMessage",
+  "updateNewScheduledMessage"
+])
+
+/** What an update or a message is about: the person or chat that an answer would go to. */
+const subjectOf = (value: LuaValue.LuaTable): LuaValue.LuaValue | undefined => {
+  const tag = value.get("_")
+  if (messages.has(tag)) return LuaValue.get(LuaValue.get(value, "message"), "peer_id")
+  if (tag === "message" || tag === "messageService") return value.get("peer_id")
+  if (typeof tag !== "string" || !tag.startsWith("update")) return undefined
+  const peer = value.get("peer")
+  if (peer !== undefined) return peer
+  const [name, id] = (["channel_id", "chat_id", "user_id"] as const).map((key) => [key, value.get(key)] as const)
+    .find(([, id]) => id !== undefined) ?? []
+  if (id === undefined) return undefined
+  const constructors = { channel_id: "peerChannel", chat_id: "peerChat", user_id: "peerUser" } as const
+  return LuaValue.table({ _: constructors[name!], [name!]: id })
+}
+
+/** The number of the message that an update is about. */
+const messageOf = (value: LuaValue.LuaTable): number | undefined => {
+  const id = LuaValue.get(value.get("message") ?? value, "id")
+  return typeof id === "bigint" && LuaValue.isTable(value.get("message") ?? value) ? Number(id) : undefined
+}
+
+const withMessage = <A>(people: People, value: LuaValue.LuaTable, run: () => A): A => {
+  try {
+    return run()
+  } catch (error) {
+    // an update may name somebody without saying how to address them; the message itself says more
+    const message = error === stranger ? messageOf(value) : undefined
+    if (message === undefined || people.asked.has(message)) throw error
+    throw new NeedsLookup(message)
+  }
+}
+
+/** Ids as programs for bots write those of groups and channels. */
+const channelOffset = -1_000_000_000_000n
+
+const inputChannel = (people: People, channelId: bigint): Api.inputChannel => {
+  const accessHash = people.channels.get(channelId)
+  if (accessHash === undefined) {
+    throw new Refusal(404, "CHAT_UNKNOWN", "No channel with this id was met: name it by a table with access_hash")
+  }
+  return { _tag: "inputChannel", channelId, accessHash }
+}
+
+/**
+ * The channel that is named; `undefined` if it is a table to be read as it is.
+ *
+ * @throws Refusal
+ */
+export const findChannel = (people: People, value: LuaValue.LuaValue): Api.inputChannel | undefined => {
+  if (!LuaValue.isTable(value)) {
+    const id = long(value)
+    return id === undefined ? undefined : inputChannel(people, id < channelOffset ? channelOffset - id : id)
+  }
+  const subject = subjectOf(value)
+  if (subject !== undefined) return findChannel(people, subject)
+  const tag = value.get("_")
+  const id = long(tag === "channel" ? value.get("id") : tag === "peerChannel" ? value.get("channel_id") : undefined)
+  return id === undefined ? undefined : inputChannel(people, id)
+}
+
+/**
+ * The person, group or channel that is named; `undefined` if it is a table to be read as it is.
+ *
+ * @throws Refusal | NeedsLookup
+ */
+export const findPeer = (people: People, value: LuaValue.LuaValue): Api.InputPeer | undefined => {
+  if (!LuaValue.isTable(value)) {
+    const id = long(value)
+    if (id === undefined || id >= 0n || typeof value === "string" && value.startsWith("+")) {
+      return asPeer(find(people, value)!)
+    }
+    return id < channelOffset
+      ? { ...inputChannel(people, channelOffset - id), _tag: "inputPeerChannel" }
+      : { _tag: "inputPeerChat", chatId: -id }
+  }
+  const subject = subjectOf(value)
+  if (subject !== undefined) return withMessage(people, value, () => findPeer(people, subject))
+  switch (value.get("_")) {
+    case "chat":
+    case "peerChat": {
+      const chatId = long(value.get("chat_id") ?? value.get("id"))
+      return chatId === undefined ? undefined : { _tag: "inputPeerChat", chatId }
+    }
+    case "channel":
+    case "peerChannel":
+      return { ...findChannel(people, value)!, _tag: "inputPeerChannel" }
+    default: {
+      const found = find(people, value)
+      return found === undefined ? undefined : asPeer(found)
+    }
+  }
 }
 
 /**
@@ -70,6 +182,8 @@ const byId = (people: People, userId: bigint): Person => {
  */
 export const find = (people: People, value: LuaValue.LuaValue): Person | undefined => {
   if (LuaValue.isTable(value)) {
+    const subject = subjectOf(value)
+    if (subject !== undefined) return withMessage(people, value, () => find(people, subject))
     const tag = value.get("_")
     if (tag === "inputUserSelf" || tag === "inputPeerSelf") return { _tag: "inputUserSelf" }
     const isSelf = tag === "user" && value.get("self") === true
@@ -93,7 +207,13 @@ export const find = (people: People, value: LuaValue.LuaValue): Person | undefin
   throw nobody
 }
 
-const lookUp = Effect.fnUntraced(function*(people: People, transport: Transport["Service"], name: string) {
+const lookUp = Effect.fnUntraced(function*(people: People, transport: Transport["Service"], name: string | number) {
+  if (typeof name === "number") {
+    if (people.asked.size >= capacity) people.asked.clear()
+    people.asked.add(name)
+    const found = yield* transport.invoke(Api.messages.getMessages({ id: [{ _tag: "inputMessageID", id: name }] }))
+    return remember(people, found)
+  }
   const found = name.startsWith("+")
     ? yield* transport.invoke(Api.contacts.resolvePhone({ phone: name.replace(/\D/g, "") }))
     : yield* transport.invoke(Api.contacts.resolveUsername({ username: name.slice(1) }))

@@ -2,7 +2,7 @@ import { Api } from "@effect-mtproto/core"
 import { NodeCrypto } from "@effect-mtproto/crypto"
 import { SecretChats, SecretChatStore } from "@effect-mtproto/secret-chats"
 import { TestServer } from "@effect-mtproto/test-server"
-import { Login, MtprotoTransport, SessionStore, Transport } from "@effect-mtproto/transport"
+import { Login, MtprotoTransport, OtherUpdates, SessionStore, Transport } from "@effect-mtproto/transport"
 import { Context, Deferred, Effect, Layer, Redacted } from "effect"
 
 type Happening = SecretChats.SecretChatEvent
@@ -10,6 +10,7 @@ type Happening = SecretChats.SecretChatEvent
 const account = Effect.fnUntraced(function*(server: TestServer.TestServer["Service"], phone: string) {
   const services = yield* Layer.build(Layer.fresh(
     SecretChats.layer().pipe(
+      Layer.provideMerge(OtherUpdates.layer({ unheard: 256 })),
       Layer.provideMerge(
         MtprotoTransport.layer({
           apiId: 12345,
