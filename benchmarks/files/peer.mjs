@@ -53,7 +53,7 @@ const layer = ({ dcId, host, port, publicKeyPem }) =>
       datacenters: [{ id: dcId, host, port }],
       publicKeys: [publicKeyPem]
     })),
-    Layer.provide(SessionStore.layerSql()),
+    Layer.provide(SessionStore.layerUnsealedSql()),
     Layer.provideMerge(Layer.mergeAll(NodeCrypto.layer, NodeServices.layer)),
     Layer.provide(SqliteClient.layer({ filename: process.env["DATABASE"] }))
   )

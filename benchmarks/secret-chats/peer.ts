@@ -59,7 +59,7 @@ const runtime = ManagedRuntime.make(
         publicKeys: [address.publicKeyPem]
       })
     ),
-    Layer.provide(SessionStore.layerSql()),
+    Layer.provide(SessionStore.layerUnsealedSql()),
     Layer.provideMerge(NodeCrypto.layer),
     Layer.provide(SqliteClient.layer({ filename: database }))
   )

@@ -36,7 +36,7 @@ const layerNative = (options: Options) =>
     datacenters: [{ id: options.server.dc, host: options.server.host, port: options.server.port }],
     publicKeys: [options.server.key]
   }).pipe(
-    Layer.provideMerge(SessionStore.layerSql()),
+    Layer.provideMerge(SessionStore.layerUnsealedSql()),
     Layer.provideMerge(NodeCrypto.layer),
     Layer.provideMerge(SqliteClient.layer({ filename: options.database }))
   )

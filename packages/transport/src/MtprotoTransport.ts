@@ -3,7 +3,10 @@
  *
  * ```ts
  * const TransportLayer = MtprotoTransport.layer({ apiId, apiHash }).pipe(
- *   Layer.provide([NodeCrypto.layer, SessionStore.layerSql()])
+ *   Layer.provide(SessionStore.layerSql()),
+ *   Layer.provide(SqlVault.layer({ passphrase })),
+ *   Layer.provide(SqliteClient.layer({ filename })),
+ *   Layer.provide(NodeCrypto.layer)
  * )
  * ```
  *

@@ -16,8 +16,9 @@
  * 5. A store never gives up an authorization key unless it is told to.
  *
  * Authorization keys are `Redacted`: they cannot get into logs or errors by
- * accident. `layerSql` stores them as they are; `layerSealedSql`, which is the one
- * to use for whatever is kept, seals all of it with the program's `Vault`.
+ * accident. `layerSql` seals all that it stores with the program's `Vault`;
+ * `layerUnsealedSql` stores it as it is, readable for whoever gets hold of the
+ * database.
  *
  * @since 1.0.0
  */
@@ -198,35 +199,44 @@ export const layerMemory: Layer.Layer<SessionStore> = Layer.effect(
 )
 
 /**
- * A store in an SQL database (SQLite or PostgreSQL). The tables are made, or
- * brought up to date, when the layer is built; a database of a newer version is
- * refused and left alone.
+ * A store in an SQL database (SQLite or PostgreSQL), with everything sealed: keys,
+ * salts, whose account it is, how far it has come. Entries that were altered, moved
+ * to another place or sealed by another vault are `corrupt`. Only `name` and the
+ * kinds of entries can be read without the vault's secret.
  *
- * `name` tells several accounts in one database apart.
+ * The tables are made, or brought up to date, when the layer is built; a database of
+ * a newer version is refused and left alone. `name` tells several accounts in one
+ * database apart.
  *
  * @since 1.0.0
  * @category layers
  */
 export const layerSql = (
   options?: { readonly name?: string | undefined } | undefined
-): Layer.Layer<SessionStore, SessionStoreError, SqlClient.SqlClient> =>
-  Layer.effect(SessionStore, Sql.make(options?.name ?? "default", SessionStore.of, SessionStoreError))
+): Layer.Layer<SessionStore, SessionStoreError, SqlClient.SqlClient | Vault> =>
+  Layer.effect(
+    SessionStore,
+    Effect.flatMap(Vault, (vault) => Sealed.make(options?.name ?? "default", vault, SessionStore.of, SessionStoreError))
+  )
 
 /**
- * A store in an SQL database, with everything sealed: keys, salts, whose account it
- * is, how far it has come. Entries that were altered, moved to another place or
- * sealed by another vault are `corrupt`. Only `name` and the kinds of entries can
- * be read without the vault's secret.
+ * `layerSql`, by the name that `SecretChatStore` has for what is sealed.
+ *
+ * @since 1.0.0
+ * @category layers
+ */
+export const layerSealedSql: typeof layerSql = layerSql
+
+/**
+ * The same without a vault: whoever reads the database has the account. For tests,
+ * and where the database itself is encrypted.
  *
  * It has a table of its own, and does not read what `layerSql` has written.
  *
  * @since 1.0.0
  * @category layers
  */
-export const layerSealedSql = (
+export const layerUnsealedSql = (
   options?: { readonly name?: string | undefined } | undefined
-): Layer.Layer<SessionStore, SessionStoreError, SqlClient.SqlClient | Vault> =>
-  Layer.effect(
-    SessionStore,
-    Effect.flatMap(Vault, (vault) => Sealed.make(options?.name ?? "default", vault, SessionStore.of, SessionStoreError))
-  )
+): Layer.Layer<SessionStore, SessionStoreError, SqlClient.SqlClient> =>
+  Layer.effect(SessionStore, Sql.make(options?.name ?? "default", SessionStore.of, SessionStoreError))

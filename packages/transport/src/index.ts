@@ -103,7 +103,10 @@ export * as Methods from "./Methods.ts"
  *
  * ```ts
  * const TransportLayer = MtprotoTransport.layer({ apiId, apiHash }).pipe(
- *   Layer.provide([NodeCrypto.layer, SessionStore.layerSql()])
+ *   Layer.provide(SessionStore.layerSql()),
+ *   Layer.provide(SqlVault.layer({ passphrase })),
+ *   Layer.provide(SqliteClient.layer({ filename })),
+ *   Layer.provide(NodeCrypto.layer)
  * )
  * ```
  *
@@ -225,8 +228,9 @@ export * as Session from "./Session.ts"
  * 5. A store never gives up an authorization key unless it is told to.
  *
  * Authorization keys are `Redacted`: they cannot get into logs or errors by
- * accident. `layerSql` stores them as they are; `layerSealedSql`, which is the one
- * to use for whatever is kept, seals all of it with the program's `Vault`.
+ * accident. `layerSql` seals all that it stores with the program's `Vault`;
+ * `layerUnsealedSql` stores it as it is, readable for whoever gets hold of the
+ * database.
  *
  * @since 1.0.0
  */

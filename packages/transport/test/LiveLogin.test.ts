@@ -290,7 +290,7 @@ describe("MtprotoTransport: restart from a SQLite file", () => {
         (path) => Effect.sync(() => rmSync(path, { recursive: true }))
       )
       const store = () =>
-        SessionStore.layerSql().pipe(
+        SessionStore.layerUnsealedSql().pipe(
           Layer.provide(SqliteClient.layer({ filename: join(directory, "session.sqlite") }))
         )
       const first = yield* Effect.scoped(Effect.gen(function*() {

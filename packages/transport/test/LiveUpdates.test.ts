@@ -132,7 +132,7 @@ describe("Transport.updates", () => {
     Effect.gen(function*() {
       const database = SqliteClient.layer({ filename: ":memory:" })
       const sql = yield* Layer.build(database)
-      const store = SessionStore.layerSql().pipe(Layer.provide(Layer.succeedContext(sql)))
+      const store = SessionStore.layerUnsealedSql().pipe(Layer.provide(Layer.succeedContext(sql)))
       const server = yield* TestServer.TestServer
       yield* server.createAccount({ phone: ANN, firstName: "Ann" })
       yield* server.createAccount({ phone: BOB, firstName: "Bob" })

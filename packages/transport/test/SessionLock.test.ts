@@ -67,8 +67,8 @@ describe("the lock of a session, in SQL on virtual time", () => {
     return yield* Fiber.join(fiber)
   })
   const layers = {
-    layerSql: Session.layerSql(),
-    layerSealedSql: Session.layerSealedSql().pipe(Layer.provide(NodeVault.layerMemory))
+    layerUnsealedSql: Session.layerUnsealedSql(),
+    layerSql: Session.layerSql().pipe(Layer.provide(NodeVault.layerMemory))
   }
 
   for (const [name, layer] of Object.entries(layers)) {
@@ -89,7 +89,7 @@ describe("the lock of a session, in SQL on virtual time", () => {
     "a holder that shows no life is replaced after a while, and learns of it",
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-      const layer = layers.layerSql
+      const layer = layers.layerUnsealedSql
       yield* Scope.provide(acquire(layer), yield* Scope.make())
       // as if it had been frozen, and somebody else had waited long enough
       yield* sql`UPDATE mtproto_session_lock SET owner = 'another', machine = 'elsewhere', beat = 7`
@@ -112,7 +112,7 @@ describe("the lock of a session, in SQL on virtual time", () => {
     "a database that is out of reach ends the lease before somebody else may begin",
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-      const lease = yield* acquire(layers.layerSql)
+      const lease = yield* acquire(layers.layerUnsealedSql)
       const lost = yield* Effect.forkScoped(Effect.flip(lease.lost))
       yield* sql`DROP TABLE mtproto_session_lock`
       yield* TestClock.adjust("14 seconds")

@@ -20,15 +20,15 @@ let count = 0
 const fresh = <A, E, R>(make: (options: { readonly name: string }) => Layer.Layer<A, E, R>) =>
   Layer.unwrap(Effect.sync(() => make({ name: `session ${++count}` })))
 
-describe("SessionStore.layerSql on PostgreSQL", () => {
-  suite(fresh(Session.layerSql).pipe(Layer.provide(client)))
+describe("SessionStore.layerUnsealedSql on PostgreSQL", () => {
+  suite(fresh(Session.layerUnsealedSql).pipe(Layer.provide(client)))
 })
 
 describe("the lock of a session on PostgreSQL", () => {
   /** A program of another machine, with a connection of its own. */
   const program = (name: string) =>
     Effect.map(
-      Layer.build(Layer.fresh(Session.layerSql({ name }).pipe(Layer.provideMerge(client)))),
+      Layer.build(Layer.fresh(Session.layerUnsealedSql({ name }).pipe(Layer.provideMerge(client)))),
       (context) => ({
         store: Context.get(context, Session.SessionStore),
         sql: Context.get(context, SqlClient.SqlClient)
@@ -67,12 +67,12 @@ describe("the lock of a session on PostgreSQL", () => {
     }).pipe(Effect.scoped), 60_000)
 })
 
-describe("SessionStore.layerSealedSql on PostgreSQL", () => {
-  suite(fresh(Session.layerSealedSql).pipe(Layer.provide(vault), Layer.provide(client)))
+describe("SessionStore.layerSql on PostgreSQL", () => {
+  suite(fresh(Session.layerSql).pipe(Layer.provide(vault), Layer.provide(client)))
 
   it.effect("what was written is there for the next program", () =>
     Effect.gen(function*() {
-      const layer = Session.layerSealedSql({ name: "lasting" }).pipe(Layer.provide(vault), Layer.provide(client))
+      const layer = Session.layerSql({ name: "lasting" }).pipe(Layer.provide(vault), Layer.provide(client))
       const run = <A, E>(use: (store: Session.SessionStore["Service"]) => Effect.Effect<A, E>) =>
         Effect.provide(Effect.flatMap(Session.SessionStore, use), Layer.fresh(layer))
       yield* run((store) => store.setAuthKey(2, authKey(7)))

@@ -16,8 +16,8 @@ const { SessionStore, SessionStoreError } = Session
 
 const vault = NodeVault.layerMemory
 const memory = Session.layerMemory
-const sqlite = Session.layerSql().pipe(Layer.provide(SqliteClient.layer({ filename: ":memory:" })))
-const sealed = Session.layerSealedSql().pipe(
+const sqlite = Session.layerUnsealedSql().pipe(Layer.provide(SqliteClient.layer({ filename: ":memory:" })))
+const sealed = Session.layerSql().pipe(
   Layer.provide([SqliteClient.layer({ filename: ":memory:" }), vault])
 )
 
@@ -25,11 +25,11 @@ describe("SessionStore.layerMemory", () => {
   suite(memory)
 })
 
-describe("SessionStore.layerSql", () => {
+describe("SessionStore.layerUnsealedSql", () => {
   suite(sqlite)
 })
 
-describe("SessionStore.layerSealedSql", () => {
+describe("SessionStore.layerSql", () => {
   suite(sealed)
 })
 
@@ -37,11 +37,11 @@ const withSql = <A, E>(title: string, run: Effect.Effect<A, E, SqlClient.SqlClie
   it.effect(title, () => run.pipe(Effect.provide(SqliteClient.layer({ filename: ":memory:" }))))
 
 const open = (name?: string) =>
-  Effect.flatMap(Layer.build(Session.layerSql({ name })), (context) => Effect.provide(SessionStore, context))
+  Effect.flatMap(Layer.build(Session.layerUnsealedSql({ name })), (context) => Effect.provide(SessionStore, context))
 
 const corrupt = (operation: string) => new SessionStoreError({ reason: "corrupt", operation })
 
-describe("SessionStore.layerSql: the database", () => {
+describe("SessionStore.layerUnsealedSql: the database", () => {
   withSql(
     "keeps accounts of different names apart",
     Effect.gen(function*() {
@@ -137,10 +137,10 @@ describe("SessionStore.layerSql: the database", () => {
   )
 })
 
-describe("SessionStore.layerSealedSql: the database", () => {
+describe("SessionStore.layerSql: the database", () => {
   const openSealed = (vault: Vault["Service"], name?: string) =>
     Effect.flatMap(
-      Layer.build(Layer.provide(Session.layerSealedSql({ name }), Layer.succeed(Vault, vault))),
+      Layer.build(Layer.provide(Session.layerSql({ name }), Layer.succeed(Vault, vault))),
       (context) => Effect.provide(SessionStore, context)
     )
   const withVault = <A, E>(

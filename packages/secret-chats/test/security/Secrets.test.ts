@@ -210,7 +210,7 @@ describe("in print", () => {
           listener.note(yield* SessionStore.SessionStore)
         }).pipe(Effect.provide(
           MtprotoTransport.layer(config).pipe(
-            Layer.provideMerge(SessionStore.layerSql()),
+            Layer.provideMerge(SessionStore.layerUnsealedSql()),
             Layer.provide(SqliteClient.layer({ filename })),
             Layer.provideMerge(NodeCrypto.layer)
           )
