@@ -35,12 +35,12 @@ import * as RpcError from "@effect-mtproto/core/RpcError"
 import { isTlError } from "@effect-mtproto/core/TlError"
 import * as Methods from "@effect-mtproto/transport/Methods"
 import { MAX_BODY } from "@effect-mtproto/transport/Session"
-import { SessionStore, type SessionStoreError } from "@effect-mtproto/transport/SessionStore"
-import { type InvokeOptions, Transport, TransportError } from "@effect-mtproto/transport/Transport"
+import { orTransportError, SessionStore } from "@effect-mtproto/transport/SessionStore"
+import { type InvokeOptions, millisOf, Transport, TransportError } from "@effect-mtproto/transport/Transport"
 import * as UpdatesDriver from "@effect-mtproto/transport/UpdatesDriver"
 import type { BaseTelegramClient, TelegramClient, tl } from "@mtcute/node"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -110,9 +110,9 @@ export const make: (
     const clock = yield* Clock.Clock
     const scope = yield* Effect.scope
     const fork = Effect.runForkWith(yield* Effect.context<never>())
-    const callTimeout = millis(options.callTimeout, 60_000)
-    const floodWaitLimit = millis(options.floodWaitLimit, 30_000)
-    const retryDelay = millis(options.retryDelay, 1_000)
+    const callTimeout = millisOf(options.callTimeout, 60_000)
+    const floodWaitLimit = millisOf(options.floodWaitLimit, 30_000)
+    const retryDelay = millisOf(options.retryDelay, 1_000)
     const maxRetries = options.maxRetries ?? 5
     // two programs on one store would confirm each other's messages
     yield* orTransportError(store.lock)
@@ -161,7 +161,7 @@ export const make: (
       })
 
     const call = Effect.fnUntraced(function*(method: Api.AnyMethod, body: Uint8Array, init: InvokeOptions) {
-      const limit = millis(init.floodWaitLimit, floodWaitLimit)
+      const limit = millisOf(init.floodWaitLimit, floodWaitLimit)
       const repeatable = init.repeatable ?? Methods.isRepeatable(method.tag)
       let floods = 0
       let retries = 0
@@ -196,7 +196,7 @@ export const make: (
           Effect.flatMap((bytes) => RawCalls.readResult(request, bytes)),
           Effect.tap((result) => Effect.sync(() => Methods.isUpdates(result) && updates.onResult(result))),
           Effect.timeoutOrElse({
-            duration: millis(init.timeout, callTimeout),
+            duration: millisOf(init.timeout, callTimeout),
             orElse: () =>
               Effect.fail(
                 usable
@@ -321,26 +321,11 @@ const checked = (outer: Client): Effect.Effect<BaseTelegramClient, TransportErro
   return Effect.succeed(client)
 }
 
-const millis = (input: Duration.Input | undefined, fallback: number): number =>
-  input === undefined ? fallback : Duration.toMillis(Duration.fromInputUnsafe(input))
-
 const promised = <A>(run: () => Promise<A>): Effect.Effect<A, TransportError> =>
   Effect.tryPromise({
     try: run,
     catch: (cause) => new TransportError({ reason: "unreachable", detail: "mtcute failed to connect", cause })
   })
-
-const orTransportError = <A, R>(
-  effect: Effect.Effect<A, SessionStoreError | TransportError, R>
-): Effect.Effect<A, TransportError, R> =>
-  Effect.catchTag(
-    effect,
-    "SessionStoreError",
-    (cause) =>
-      Effect.fail(
-        new TransportError({ reason: cause.reason === "locked" ? "locked" : "store", detail: cause.message, cause })
-      )
-  )
 
 const encode = (request: Api.AnyRequest, withoutUpdates: boolean): Uint8Array | TransportError => {
   const method = request._tag

@@ -32,7 +32,7 @@ import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as RsaPublicKey from "@effect-mtproto/crypto/RsaPublicKey"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
@@ -52,10 +52,8 @@ import * as Methods from "./Methods.ts"
 import type * as Proxy from "./Proxy.ts"
 import * as ServerKeys from "./ServerKeys.ts"
 import * as Session from "./Session.ts"
-import type { Account, SessionStoreError } from "./SessionStore.ts"
-import { SessionStore } from "./SessionStore.ts"
-import { Transport, TransportError } from "./Transport.ts"
-import type { InvokeOptions, TransportUpdate } from "./Transport.ts"
+import { type Account, orTransportError, SessionStore } from "./SessionStore.ts"
+import { type InvokeOptions, millisOf, Transport, TransportError, type TransportUpdate } from "./Transport.ts"
 import * as UpdatesDriver from "./UpdatesDriver.ts"
 
 /**
@@ -211,8 +209,8 @@ export const make: (
         crypto,
         options.publicKeys ?? [isTest ? ServerKeys.test : ServerKeys.production]
       )
-      const callTimeout = millis(options.callTimeout, 60_000)
-      const floodWaitLimit = millis(options.floodWaitLimit, 30_000)
+      const callTimeout = millisOf(options.callTimeout, 60_000)
+      const floodWaitLimit = millisOf(options.floodWaitLimit, 30_000)
 
       // before anything else: a second program would make the server end the login
       const lease = yield* orTransportError(store.lock)
@@ -240,22 +238,22 @@ export const make: (
           temporaryKeys: options.forwardSecrecy === undefined || options.forwardSecrecy === false
             ? undefined
             : Math.floor(
-              millis(options.forwardSecrecy === true ? undefined : options.forwardSecrecy.keyLife, DAY) / 1_000
+              millisOf(options.forwardSecrecy === true ? undefined : options.forwardSecrecy.keyLife, DAY) / 1_000
             ),
           header: writeHeader(options),
           limits: {
-            pingInterval: millis(options.pingInterval, Session.defaultLimits.pingInterval),
-            pongTimeout: millis(options.pongTimeout, Session.defaultLimits.pongTimeout),
-            stateCheck: millis(options.stateCheck, Session.defaultLimits.stateCheck)
+            pingInterval: millisOf(options.pingInterval, Session.defaultLimits.pingInterval),
+            pongTimeout: millisOf(options.pongTimeout, Session.defaultLimits.pongTimeout),
+            stateCheck: millisOf(options.stateCheck, Session.defaultLimits.stateCheck)
           },
           calls: {
             maxInFlight: options.maxInFlight ?? 512,
             maxRetries: options.maxRetries ?? 5,
-            retryDelay: millis(options.retryDelay, 1_000)
+            retryDelay: millisOf(options.retryDelay, 1_000)
           },
-          openTimeout: millis(options.openTimeout, 10_000),
-          exchangeTimeout: millis(options.exchangeTimeout, 20_000),
-          maxBackoff: millis(options.maxBackoff, 30_000),
+          openTimeout: millisOf(options.openTimeout, 10_000),
+          exchangeTimeout: millisOf(options.exchangeTimeout, 20_000),
+          maxBackoff: millisOf(options.maxBackoff, 30_000),
           // a login that was carried over to another data centre can be carried over again
           isLoggedIn: () => place.isMain && userId !== undefined,
           onUpdate: (body) => {
@@ -367,13 +365,13 @@ export const make: (
           const body = encode(request, invokeOptions.withoutUpdates === true)
           if (body instanceof TransportError) return Effect.fail(body)
           const method = Api.methodOf(request)
-          const timeout = millis(invokeOptions.timeout, callTimeout)
+          const timeout = millisOf(invokeOptions.timeout, callTimeout)
           const at = pool.main().now()
           const init = {
             body,
             repeatable: invokeOptions.repeatable ?? Methods.isRepeatable(method.tag),
             chain: invokeOptions.chain,
-            floodWaitLimit: millis(invokeOptions.floodWaitLimit, floodWaitLimit),
+            floodWaitLimit: millisOf(invokeOptions.floodWaitLimit, floodWaitLimit),
             deadline: at + timeout
           }
           const { dc } = invokeOptions
@@ -484,21 +482,6 @@ export const config: Config.Config<Options> = Config.all({
 // ----- parts
 
 type Read<A> = (result: Uint8Array) => Effect.Effect<A, TransportError>
-
-const millis = (input: Duration.Input | undefined, fallback: number): number =>
-  input === undefined ? fallback : Duration.toMillis(Duration.fromInputUnsafe(input))
-
-const orTransportError = <A, R>(
-  effect: Effect.Effect<A, TransportError | SessionStoreError, R>
-): Effect.Effect<A, TransportError, R> =>
-  Effect.catchTag(
-    effect,
-    "SessionStoreError",
-    (cause) =>
-      Effect.fail(
-        new TransportError({ reason: cause.reason === "locked" ? "locked" : "store", detail: cause.message, cause })
-      )
-  )
 
 const readKeys = Effect.fnUntraced(
   function*(crypto: Crypto["Service"], keys: ReadonlyArray<string | RsaPublicKey.RsaPublicKey>) {

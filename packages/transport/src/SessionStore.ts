@@ -34,6 +34,7 @@ import * as Lock from "./internal/sessionLock.ts"
 import * as Sealed from "./internal/sessionStoreSealed.ts"
 import * as Sql from "./internal/sessionStoreSql.ts"
 import type { Salt } from "./Session.ts"
+import { TransportError } from "./Transport.ts"
 import type { State } from "./Updates.ts"
 
 /**
@@ -69,6 +70,25 @@ export class SessionStoreError extends Schema.TaggedError<SessionStoreError>()("
     }
   }
 }
+
+/**
+ * The same with the store's errors as those of a transport: for implementations of
+ * `Transport`.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export const orTransportError = <A, R>(
+  effect: Effect.Effect<A, TransportError | SessionStoreError, R>
+): Effect.Effect<A, TransportError, R> =>
+  Effect.catchTag(
+    effect,
+    "SessionStoreError",
+    (cause) =>
+      Effect.fail(
+        new TransportError({ reason: cause.reason === "locked" ? "locked" : "store", detail: cause.message, cause })
+      )
+  )
 
 /**
  * Where the account lives, and whose it is.

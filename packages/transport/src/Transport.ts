@@ -25,7 +25,7 @@
 import type * as Api from "@effect-mtproto/core/Api"
 import type { FloodWait, RpcError } from "@effect-mtproto/core/RpcError"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
@@ -124,6 +124,14 @@ export interface InvokeOptions {
    */
   readonly release?: ReadonlyArray<Uint8Array> | undefined
 }
+
+/**
+ * An option of this kind in milliseconds: for implementations.
+ *
+ * @since 1.0.0
+ */
+export const millisOf = (input: Duration.Input | undefined, fallback: number): number =>
+  input === undefined ? fallback : Duration.toMillis(Duration.fromInputUnsafe(input))
 
 /**
  * One update, in order, with what is needed to understand and to confirm it.
