@@ -1,12 +1,16 @@
 /** AES-256-IGE at the sizes that matter: packets, messages, parts of files. */
 import * as GramJs from "@cryptography/aes"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
+import { fork } from "node:child_process"
 import { createCipheriv, createSecretKey } from "node:crypto"
+import { once } from "node:events"
 import { createRequire } from "node:module"
-import { assertEqualBytes, type Bench, type Contender, cpu, median } from "../lib/Bench.ts"
+import { join } from "node:path"
+import { assertEqualBytes, type Bench, type Contender, median } from "../lib/Bench.ts"
 import * as Mtcute from "../lib/Mtcute.ts"
 import { named } from "../lib/Versions.ts"
 import * as OpenSsl from "./openssl.ts"
+import type { Turn } from "./speed.ts"
 
 const require = createRequire(import.meta.url)
 const MtprotoCore = require("@mtproto/core/src/crypto/aes/index.js") as {
@@ -96,28 +100,23 @@ export const run = async (bench: Bench, crypto: Crypto["Service"]): Promise<void
     })
   }
 
-  // OpenSSL measures itself in a process of its own, so the turns are long. It counts the time of its CPU, and so do we:
-  // others get in between. Ours is warm when the memory of results that are collected has stopped growing.
+  // OpenSSL measures itself in a process of its own, and so do we; the turns are long. It counts the time of its CPU, and
+  // so do we: others get in between. Ours is warm when the memory of results that are collected has stopped growing.
   const ceiling = OpenSsl.ceiling()
-  const turn = (plain: Uint8Array, milliseconds: number): number => {
-    const start = cpu()
-    let bytes = 0
-    let spent = 0
-    for (; spent < milliseconds; spent = cpu() - start) {
-      for (let k = 0; k < 64; k++) encrypt(plain, key, iv)
-      bytes += 64 * plain.length
-    }
-    return bytes / 1e3 / spent
+  const child = fork(join(import.meta.dirname, "speed.ts"), { execArgv: ["--no-warnings"] })
+  const turn = async (size: number, milliseconds: number): Promise<number> => {
+    child.send({ size, milliseconds } satisfies Turn)
+    const [figure] = await once(child, "message")
+    return figure
   }
   for (const size of [16 * KiB, 512 * KiB]) {
-    const plain = bytesOf(size, 7)
     const quick = bench.rounds < 10
-    turn(plain, quick ? 500 : 2000)
+    await turn(size, quick ? 500 : 2000)
     const ours: Array<number> = []
     const theirs: Array<number> = []
     for (let i = 0; i < (quick ? 1 : 5); i++) {
       theirs.push(ceiling.measure(size))
-      ours.push(turn(plain, 500))
+      ours.push(await turn(size, 500))
     }
     bench.add({
       name: `AES-256-IGE encrypt ${label(size)}`,
@@ -129,4 +128,5 @@ export const run = async (bench: Bench, crypto: Crypto["Service"]): Promise<void
       goal: 0.6
     })
   }
+  child.disconnect()
 }

@@ -52,17 +52,15 @@ export const run = async (bench: Bench, crypto: Crypto["Service"]): Promise<void
 
   for (const { goal, size } of [{ size: 100, goal: 3.5 }, { size: 4096, goal: 3 }]) {
     const text = "Meet me at noon. ".repeat(300).slice(0, size)
-    const ours = (): Uint8Array => {
-      const payload = codec.encode({
+    const ours = (): Uint8Array =>
+      TlCodec.withEncoded(codec, {
         _tag: "decryptedMessageLayer",
         randomBytes: crypto.randomBytes(31),
         layer: 143,
         inSeqNo: 17,
         outSeqNo: 20,
         message: { _tag: "decryptedMessage", randomId: 0x0000_5678_0000_1234n, ttl: 0, message: text }
-      })
-      return Frame.seal(crypto, { key, fromCreator: true, payload })
-    }
+      }, (payload) => Frame.seal(crypto, { key, fromCreator: true, payload }))
     const serialise = (): Uint8Array =>
       binary.Writer.serializeObject(writers, {
         _: "decryptedMessageLayer",

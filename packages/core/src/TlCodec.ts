@@ -19,7 +19,7 @@ import { fromAst } from "./internal/fromSchema.ts"
 import type { Layout } from "./internal/layout.ts"
 import type { TlError } from "./TlError.ts"
 import type { TlReader } from "./TlReader.ts"
-import type { TlWriter } from "./TlWriter.ts"
+import { TlWriter } from "./TlWriter.ts"
 
 /**
  * Reads and writes one TL type. The functions throw nothing but `TlError`.
@@ -68,6 +68,33 @@ export const encode = <A>(schema: Schema.Schema<A>): (value: A) => Uint8Array =>
  * @since 1.0.0
  */
 export const decode = <A>(schema: Schema.Schema<A>): (bytes: Uint8Array) => A => make(schema).decode
+
+// What `withEncoded` lends, up to a size that is worth keeping.
+let lent: TlWriter | undefined
+const MOST_LENT = 65_536
+
+/**
+ * Hands the bytes of a value to `use`, in memory that is only lent: it is overwritten when `use` is done. For bytes that
+ * are worked on at once and are not to stay, such as what is about to be encrypted; no array is made for them.
+ *
+ * `use` must not keep the bytes, nor return a part of them.
+ *
+ * @throws TlError if the value cannot be written, and what `use` throws
+ * @category encoding
+ * @since 1.0.0
+ */
+export const withEncoded = <A, B>(codec: TlCodec<A>, value: NoInfer<A>, use: (bytes: Uint8Array) => B): B => {
+  const writer = lent ?? new TlWriter()
+  // a getter of the value, or `use`, that comes back here gets another writer
+  lent = undefined
+  try {
+    codec.write(writer, value)
+    return use(writer.peek())
+  } finally {
+    if (writer.length <= MOST_LENT) lent = writer
+    writer.wipe()
+  }
+}
 
 /**
  * @category encoding

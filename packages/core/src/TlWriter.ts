@@ -117,6 +117,24 @@ export class TlWriter {
     return buffer.slice(start, position)
   }
 
+  /** What has been written since the last `take`, where it stands: of use until the next thing is written. */
+  peek(): Uint8Array {
+    return new Uint8Array(this.buffer.buffer, this.buffer.byteOffset + this.start, this.position - this.start)
+  }
+
+  /** Overwrites what has been written since the last `take`, and forgets it. */
+  wipe(): void {
+    const { buffer, position, start, view } = this
+    let p = start
+    // a call costs more than a few words
+    if (position - start > 256) buffer.fill(0, start, position)
+    else {
+      for (; p + 8 <= position; p += 8) view.setFloat64(p, 0)
+      for (; p < position; p++) buffer[p] = 0
+    }
+    this.reset()
+  }
+
   /** Forgets what has been written since the last `take`, or since `length` and `depth` were what is given. */
   reset(length = 0, depth = 0): void {
     this.position = this.start + length

@@ -424,6 +424,43 @@ describe("the interface", () => {
       assert.isTrue(Result.isFailure(yield* Effect.result(Schema.decodeEffect(short)(hex("03616263")))))
     }))
 
+  it("lends the bytes of a value, and overwrites them", () => {
+    const codec = TlCodec.make(Tl.bytes)
+    for (const size of [0, 1, 7, 300, 5000, 100_000]) {
+      const value = new Uint8Array(size).fill(7)
+      let lent: Uint8Array = new Uint8Array(0)
+      const copy = TlCodec.withEncoded(codec, value, (bytes) => {
+        lent = bytes
+        return bytes.slice()
+      })
+      assert.deepStrictEqual(copy, codec.encode(value))
+      assert.isTrue(lent.length === copy.length && lent.every((byte) => byte === 0))
+    }
+  })
+
+  it("lends other memory to whoever lends meanwhile", () => {
+    const codec = TlCodec.make(Tl.string)
+    const [outer, inner] = TlCodec.withEncoded(codec, "outer", (bytes) => {
+      const inner = TlCodec.withEncoded(codec, "in", (within) => within.slice())
+      return [bytes.slice(), inner]
+    })
+    assert.deepStrictEqual([outer, inner], [codec.encode("outer"), codec.encode("in")])
+  })
+
+  it("what uses lent bytes may throw, and what cannot be written is a TlError", () => {
+    const codec = TlCodec.make(Tl.string)
+    let lent: Uint8Array = new Uint8Array(0)
+    const failing = () =>
+      TlCodec.withEncoded(codec, "secret", (bytes) => {
+        lent = bytes
+        throw new RangeError("not today")
+      })
+    assert.throws(failing, RangeError, "not today")
+    assert.isTrue(lent.length > 0 && lent.every((byte) => byte === 0))
+    assert.throws(() => TlCodec.withEncoded(codec, 1 as never, () => undefined), TlError)
+    assert.deepStrictEqual(TlCodec.withEncoded(codec, "ab", (bytes) => bytes.slice()), hex("02616200"))
+  })
+
   it("schemas compare, generate and validate", () => {
     const same = Schema.toEquivalence(Everything)
     assert.isTrue(same(sample, { ...sample, e: Uint8Array.of(1, 2, 3) }))

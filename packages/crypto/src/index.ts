@@ -167,7 +167,7 @@ export * as MessageKey from "./MessageKey.ts"
  * `node:crypto`. AES-IGE, which Node does not have, is built on OpenSSL's CBC for
  * long encryptions and done by this package's WebAssembly kernel otherwise, both
  * in constant time. Modular exponentiation is OpenSSL's constant-time one: a
- * handful of times on the calling thread, in slices of half a millisecond between
+ * handful of times on the calling thread, in slices of a millisecond between
  * which the event loop turns, and from then on on a worker thread, which ends with
  * the layer. Where Node forbids threads, it stays on the calling one. Primality
  * tests and PBKDF2 run on Node's thread pool. Long data is decrypted in slices as

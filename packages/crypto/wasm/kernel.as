@@ -624,17 +624,52 @@ export function igeDecrypt(ptr: usize, length: usize): void {
 
 // ---- IGE by way of CBC: see nodeIge.ts ----------------------------------------------------------------------------
 
-/** SECOND[i] = DATA[i] ^ DATA[i - 2 blocks], for `length` bytes; 32 bytes of history are before DATA. */
+/**
+ * SECOND[i] = DATA[i] ^ DATA[i - 2 blocks], for `length` bytes; 32 bytes of history are before DATA. Blocks are loaded once:
+ * a load at the same offset in its page as a store just before has to wait for it.
+ */
 export function differences(length: usize): void {
-  for (let i: usize = 0; i < length; i += 16) {
-    v128.store(i, v128.xor(v128.load(i, DATA), v128.load(i, DATA - 32)), SECOND)
+  let a = v128.load(0, DATA - 32)
+  let b = v128.load(0, DATA - 16)
+  let i: usize = 0
+  for (; i + 64 <= length; i += 64) {
+    const c = v128.load(i, DATA)
+    const d = v128.load(i, DATA + 16)
+    const e = v128.load(i, DATA + 32)
+    const f = v128.load(i, DATA + 48)
+    v128.store(i, v128.xor(c, a), SECOND)
+    v128.store(i, v128.xor(d, b), SECOND + 16)
+    v128.store(i, v128.xor(e, c), SECOND + 32)
+    v128.store(i, v128.xor(f, d), SECOND + 48)
+    a = e
+    b = f
+  }
+  for (; i < length; i += 16) {
+    const c = v128.load(i, DATA)
+    v128.store(i, v128.xor(c, a), SECOND)
+    a = b
+    b = c
   }
 }
 
 /** SECOND[i] ^= DATA[i - 1 block], for `length` bytes; the last two blocks of DATA become its history. */
 export function restore(length: usize): void {
-  for (let i: usize = 0; i < length; i += 16) {
-    v128.store(i, v128.xor(v128.load(i, SECOND), v128.load(i, DATA - 16)), SECOND)
+  let a = v128.load(0, DATA - 16)
+  let i: usize = 0
+  for (; i + 64 <= length; i += 64) {
+    const b = v128.load(i, DATA)
+    const c = v128.load(i, DATA + 16)
+    const d = v128.load(i, DATA + 32)
+    const e = v128.load(i, DATA + 48)
+    v128.store(i, v128.xor(v128.load(i, SECOND), a), SECOND)
+    v128.store(i, v128.xor(v128.load(i, SECOND + 16), b), SECOND + 16)
+    v128.store(i, v128.xor(v128.load(i, SECOND + 32), c), SECOND + 32)
+    v128.store(i, v128.xor(v128.load(i, SECOND + 48), d), SECOND + 48)
+    a = e
+  }
+  for (; i < length; i += 16) {
+    v128.store(i, v128.xor(v128.load(i, SECOND), a), SECOND)
+    a = v128.load(i, DATA)
   }
   const last = v128.load(length, DATA - 16)
   v128.store(0, v128.load(length, DATA - 32), DATA - 32)
@@ -934,39 +969,30 @@ export function encryptMessage(x: usize, length: usize): void {
 }
 
 /**
- * A message by way of CBC, first half: derives, and prepares for a cipher with the key at KEY and an IV of zeros that
- * encrypts the 32 + `length` bytes before and from SECOND. Its output is the packet then, because two blocks of zeros
- * lead, where the header belongs: they become E(0) and E(E(0)), which IGE makes of them too, and the first difference
- * takes up what CBC adds to it in place of the IV.
+ * A message by way of CBC, first half: derives, and prepares for a cipher with the key at KEY and the IV at IV that
+ * encrypts the `length` bytes at SECOND and two blocks of zeros after them. They make room in the cipher's output for
+ * the header of the packet, which is to replace it.
  */
 export function startMessage(x: usize, length: usize): void {
-  const zero = i64x2.splat(0)
   derive(x)
   v128.store(0, v128.load(0, DATA - 32), BLOCK_A)
   v128.store(0, v128.load(0, DATA - 16), BLOCK_A + 16)
   startHistory()
   differences(length)
-  const iv = v128.load(0, IV)
-  v128.store(0, zero, IV)
-  v128.store(0, zero, IV + 16)
-  v128.store(0, zero, SECOND - 32)
-  v128.store(0, zero, SECOND - 16)
-  expandEncryption()
-  igeEncrypt(SECOND - 32, 32)
-  const added = v128.xor(v128.load(0, SECOND - 16), iv)
-  v128.store(0, v128.xor(v128.load(0, SECOND), added), SECOND)
-  v128.store(0, zero, SECOND - 32)
-  v128.store(0, zero, SECOND - 16)
+  v128.store(length, i64x2.splat(0), SECOND)
+  v128.store(length, i64x2.splat(0), SECOND + 16)
 }
 
-/** Second half: from the cipher's output to the packet, 24 bytes before SECOND; leaves nothing else. */
+/**
+ * Second half: from the cipher's output to the packet, 24 bytes before SECOND, and 8 bytes of zeros after it; leaves
+ * nothing else.
+ */
 export function endMessage(length: usize): void {
   restore(length)
-  store<u64>(0, 0, SECOND - 32)
   store<u64>(0, load<u64>(0, BLOCK_A + 8), SECOND - 24)
   v128.store(0, v128.load(0, BLOCK_A + 16), SECOND - 16)
-  clear(SECRET, SECRET_END)
-  wipeData(length)
+  v128.store(length, i64x2.splat(0), SECOND)
+  wipe(length)
 }
 
 /** Derives, decrypts `length` bytes at DATA, and prepares for their hash. */
@@ -1004,6 +1030,12 @@ function clear(from: usize, to: usize): void {
 /** Overwrites everything derived from keys. */
 export function wipeKeys(): void {
   clear(SECRET, SECRET_END)
+}
+
+/** Overwrites everything derived from keys, `length` bytes of data and the 32 before them. */
+export function wipe(length: usize): void {
+  clear(SECRET, SECRET_END)
+  wipeData(length)
 }
 
 /** Overwrites `length` bytes of data and the 32 before them. */

@@ -31,6 +31,7 @@ interface Exports {
   readonly endMessage: (length: number) => void
   readonly encryptMessage: (x: number, length: number) => void
   readonly decryptMessage: (x: number, length: number) => void
+  readonly wipe: (length: number) => void
   readonly wipeKeys: () => void
   readonly wipeData: (length: number) => void
   readonly factor: (n: bigint, limit: number) => bigint
@@ -52,7 +53,6 @@ const MOST_CACHED = 32768
 /** Up to here a message is done in one piece. */
 export const MAX_MESSAGE = 32768
 const MAX_STEPS = 1 << 18
-const ZEROS = new Uint8Array(16)
 
 export interface Kernel {
   /** Which vector instructions it was built for. */
@@ -161,8 +161,8 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
   const hashed = makeViews(DATA, 32)
   /** The same with the header of a packet before them. */
   const packetOf = makeViews(DATA, Message.HEADER)
-  /** The `length` bytes at SECOND, with the two blocks before them that become a header. */
-  const led = makeViews(SECOND, 32)
+  /** The same at SECOND, with the 8 bytes after it. */
+  const secondPacketOf = makeViews(SECOND + 8, 32)
   const keyView = memory.subarray(KEY, KEY + 32)
   const ivView = memory.subarray(IV, IV + 16)
 
@@ -196,8 +196,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
       run(DATA, length)
       out.set(memory.subarray(DATA, DATA + length), start)
     }
-    kernel.wipeKeys()
-    kernel.wipeData(CHUNK)
+    kernel.wipe(CHUNK)
     return out
   }
 
@@ -253,8 +252,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
         out.set(secondOf(size), start)
       }
     }
-    kernel.wipeKeys()
-    kernel.wipeData(Math.min(CBC_CHUNK, length))
+    kernel.wipe(Math.min(CBC_CHUNK, length))
     return out
   }
 
@@ -298,8 +296,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     }
     kernel.shaEnd(DATA, used, total)
     const digest = memory.slice(SHA_STATE, SHA_STATE + 32)
-    kernel.wipeKeys()
-    kernel.wipeData(most)
+    kernel.wipe(most)
     return digest
   }
 
@@ -345,14 +342,12 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
       return packet
     }
     kernel.startMessage(x, length)
-    const encrypt = engine.cbc(keyView, ZEROS)
-    const work = led(length)
     // large arrays are dear: what the cipher returned becomes the packet
-    const out = encrypt(work)
-    work.set(out)
+    const out = engine.cbc(keyView, ivView)(secondOf(length + 32))
+    memory.set(out, SECOND)
     kernel.endMessage(length)
-    out.set(work)
-    return new Uint8Array(out.buffer, out.byteOffset + 32 - Message.HEADER, Message.HEADER + length)
+    out.set(secondPacketOf(length))
+    return new Uint8Array(out.buffer, out.byteOffset, Message.HEADER + length)
   }
 
   const messageDecrypt: Kernel["messageDecrypt"] = (sharedKey, packet, x, engine) => {
@@ -364,8 +359,7 @@ const wrap = (variant: Kernel["variant"], kernel: Exports): Kernel => {
     const plaintext = copy(length)
     const large = new Uint8Array(32)
     hashMessage(length, engine, large, 0, 32)
-    kernel.wipeKeys()
-    kernel.wipeData(length)
+    kernel.wipe(length)
     return { plaintext, large }
   }
 

@@ -49,7 +49,7 @@ export type Entry =
 /** Positions of one version; far more than one transaction can need. */
 const positionsPerVersion = 65_536
 
-const encodeWrapper = TlCodec.encode(SecretApi.DecryptedMessageLayer)
+const wrapper = TlCodec.make(SecretApi.DecryptedMessageLayer)
 
 /** The stored form of a message in the history: boxed TL, the current constructor. @internal */
 export const encodeMessage: (message: Content.Message) => Uint8Array = TlCodec.encode(SecretApi.DecryptedMessage)
@@ -404,20 +404,19 @@ export class Work {
 
   private seal(output: Seal, file: Uint8Array | undefined): OutboxEntry {
     const { content, inSeqNo, key, outSeqNo, record, silent, via } = output
-    const payload = encodeWrapper({
+    const data = TlCodec.withEncoded(wrapper, {
       _tag: "decryptedMessageLayer",
       randomBytes: this.crypto.randomBytes(Wrapper.RANDOM_BYTES),
       layer: record.layer,
       inSeqNo,
       outSeqNo,
       message: content
-    })
-    const data = Frame.seal(this.crypto, {
-      key: sharedKey(this.crypto, key),
-      fromCreator: this.state.role === "creator",
-      payload
-    })
-    payload.fill(0)
+    }, (payload) =>
+      Frame.seal(this.crypto, {
+        key: sharedKey(this.crypto, key),
+        fromCreator: this.state.role === "creator",
+        payload
+      }))
     return { record, packet: { via, silent, ...(via === "file" && file !== undefined ? { file } : {}), data } }
   }
 }
