@@ -57,6 +57,22 @@ export * as ApiSchema from "./ApiSchema.ts"
 export * as DecryptedMessage from "./DecryptedMessage.ts"
 
 /**
+ * Texts with markup as texts with entities, and back: what `parse_mode` means.
+ *
+ * | mode         |                                                                                                                  |
+ * | ------------ | ---------------------------------------------------------------------------------------------------------------- |
+ * | `HTML`       | the tags of Telegram's Bot API: `b` `strong` `i` `em` `u` `ins` `s` `strike` `del` `code` `pre` `a` `blockquote` `tg-spoiler` `tg-emoji`, `<span class="tg-spoiler">`, `br`, and `<pre language="…">`. Any other tag is an error |
+ * | `MarkdownV2` | the Bot API's: `*bold*` `_italic_` `__underline__` `~strike~` `||spoiler||` `` `code` `` ```` ```pre``` ```` `[text](url)` `>quote`. Whatever is not markup has to be escaped |
+ * | `Markdown`   | the same as people write it: also `**bold**`, `~~strike~~` in place of `~strike~`, nothing has to be escaped, and a mark without its other half is text |
+ *
+ * Offsets and lengths count UTF-16 units, as Telegram does: an emoji is two. Entities come sorted, and none crosses another:
+ * what overlaps without being nested is refused. Time and memory are linear in the text.
+ *
+ * @since 1.0.0
+ */
+export * as Formatting from "./Formatting.ts"
+
+/**
  * How packets are cut out of a byte stream: what the framings of MTProto have in common.
  *
  * A packet is one unencrypted or encrypted message; a framing says where it ends. The framings stand in their own
