@@ -86,6 +86,17 @@ export * as Media from "./Media.ts"
 export * as Outcome from "./Outcome.ts"
 
 /**
+ * Messages that are TL already: for interfaces whose users serialise them by themselves.
+ *
+ * The bytes are those of a `DecryptedMessage` in any of its constructors, or of a `decryptedMessageLayer` around one, of which
+ * only the message counts: layer and numbers are those of the chat. What is encrypted already is refused, for it cannot be right:
+ * the key and the numbers of a chat are in its store only, and a frame from elsewhere would end the chat.
+ *
+ * @since 1.0.0
+ */
+export * as RawMessage from "./RawMessage.ts"
+
+/**
  * Everything that can go wrong with a secret chat, one class an error, so that `Effect.catchTag` works.
  *
  * **Errors of the server** keep what the server said: `code` (400, 403, 420, 500) and `type` (`DATA_INVALID`). Each
