@@ -11,6 +11,7 @@ import type { Cost, Task } from "./client.ts"
 import * as Clients from "./clients.ts"
 import { type Peer, start, startServer } from "./processes.ts"
 import type { Address } from "./server.ts"
+import * as Unwanted from "./unwanted.ts"
 
 /** How long one turn takes, in milliseconds of the slower side. */
 const TURN = 300
@@ -157,6 +158,7 @@ export const run = async (bench: Bench): Promise<void> => {
     await clients.ours.stop()
     await clients.mtcute.stop()
     await exchanges(bench, address)
+    await Unwanted.run(bench)
     await idle(bench, address)
   } finally {
     await server.stop()

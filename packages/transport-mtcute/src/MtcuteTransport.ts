@@ -64,6 +64,8 @@ export interface Options {
   readonly maxRetries?: number | undefined
   /** The pause before the first of these; it doubles. Default: 1 second. */
   readonly retryDelay?: Duration.Input | undefined
+  /** The kinds of updates that are delivered, such as `Updates.ofSecretChats`; the others are only counted. Default: all. */
+  readonly updates?: ReadonlyArray<Api.Update["_tag"]> | undefined
   /** How many updates may wait for their confirmation. Default: 1024. */
   readonly maxUnconfirmed?: number | undefined
   /** More missed changes of the ordinary message box than this are skipped, not fetched. Default: 1000. */
@@ -222,7 +224,10 @@ export const make: (
       getDifference: ({ date, pts, qts }) =>
         invoke(Api.updates.getDifference({ pts, date, qts, ptsTotalLimit: options.maxMissed ?? 1_000 })),
       receivedQueue: (maxQts) => invoke(Api.messages.receivedQueue({ maxQts })),
-      options: options.maxUnconfirmed === undefined ? {} : { window: options.maxUnconfirmed }
+      options: {
+        ...(options.maxUnconfirmed === undefined ? {} : { window: options.maxUnconfirmed }),
+        wanted: options.updates && new Set(options.updates)
+      }
     })
     const onUpdates = (object: tl.TypeUpdates): void => updates.onBody(RawCalls.serialise(mt, object))
 

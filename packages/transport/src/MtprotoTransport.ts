@@ -130,6 +130,11 @@ export interface Options {
   readonly pongTimeout?: Duration.Input | undefined
   /** The server is asked about a call that is unanswered for this long. Default: 2 seconds. */
   readonly stateCheck?: Duration.Input | undefined
+  /**
+   * The kinds of updates that are delivered, such as `Updates.ofSecretChats`. The others are counted, so that nothing is
+   * missed, but neither kept nor read. Default: all.
+   */
+  readonly updates?: ReadonlyArray<Api.Update["_tag"]> | undefined
   /** How many updates may wait for their confirmation. Default: 1024. */
   readonly maxUnconfirmed?: number | undefined
   /** More missed changes of the ordinary message box than this are skipped, not fetched. Default: 1000. */
@@ -401,7 +406,10 @@ export const make: (
         getDifference: ({ date, pts, qts }) =>
           invoke(Api.updates.getDifference({ pts, date, qts, ptsTotalLimit: options.maxMissed ?? 1_000 })),
         receivedQueue: (maxQts) => invoke(Api.messages.receivedQueue({ maxQts })),
-        options: options.maxUnconfirmed === undefined ? {} : { window: options.maxUnconfirmed }
+        options: {
+          ...(options.maxUnconfirmed === undefined ? {} : { window: options.maxUnconfirmed }),
+          wanted: options.updates && new Set(options.updates)
+        }
       })
       if (userId !== undefined) updates.start(yield* orTransportError(store.updateState))
 

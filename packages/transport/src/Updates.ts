@@ -24,6 +24,8 @@
  * - At most `window` updates wait for confirmation. What comes then is dropped,
  *   and fetched as a difference when the consumer has caught up: bounded memory,
  *   nothing lost.
+ * - What the consumer does not want (`wanted`) is counted like everything else, but
+ *   not delivered: it counts as confirmed.
  *
  * The ordinary message box is kept in order as well, but not at any price: when
  * the server says that the difference is too long, `pts` jumps and an
@@ -58,6 +60,8 @@ export interface Options {
   readonly gapWait: number
   /** After this long without updates the difference is asked for, in milliseconds. */
   readonly silence: number
+  /** The kinds of updates that are delivered; all where it is left out. */
+  readonly wanted?: ReadonlySet<Api.Update["_tag"]> | undefined
 }
 
 /**
@@ -65,6 +69,19 @@ export interface Options {
  * @category constants
  */
 export const defaultOptions: Options = { window: 1_024, gapWait: 700, silence: 15 * 60_000 }
+
+/**
+ * The updates that secret chats are made of.
+ *
+ * @since 1.0.0
+ * @category constants
+ */
+export const ofSecretChats: ReadonlyArray<Api.Update["_tag"]> = [
+  "updateNewEncryptedMessage",
+  "updateEncryption",
+  "updateEncryptedChatTyping",
+  "updateEncryptedMessagesRead"
+]
 
 /**
  * An update in its place.
@@ -454,7 +471,7 @@ class Machine implements Updates {
       case "Update":
       case "Count":
         if (arrival.box !== undefined && arrival.value !== 0) {
-          this.state = { ...this.state!, [arrival.box]: arrival.value }
+          this.state = counted(this.state!, arrival.box, arrival.value)
         }
         if (arrival._tag === "Update") this.deliver(arrival)
         else this.settle()
@@ -465,6 +482,7 @@ class Machine implements Updates {
 
   private deliver(arrival: Arrivals.Single): void {
     const { chats, date, update, users } = arrival
+    if (this.options.wanted?.has(update._tag) === false) return this.settle()
     const position = this.first + this.journal.length
     this.journal.push({ after: this.state, confirmed: false })
     const delivery = chats === undefined ? { position, update, date, users } : { position, update, date, users, chats }
@@ -491,6 +509,9 @@ const judgeValue = (known: number, value: number, count: number): "next" | "old"
   if (value - count === known || known - value > RESET) return "next"
   return value <= known ? "old" : "gap"
 }
+
+const counted = ({ date, pts, qts, seq }: State, box: Arrivals.Box, value: number): State =>
+  box === "pts" ? { pts: value, qts, date, seq } : { pts, qts: value, date, seq }
 
 const sameState = (a: State, b: State): boolean =>
   a.pts === b.pts && a.qts === b.qts && a.date === b.date && a.seq === b.seq

@@ -20,6 +20,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Alarm from "./internal/alarm.ts"
+import * as Skim from "./internal/skim.ts"
 import type { SessionStoreError } from "./SessionStore.ts"
 import type { TransportError, TransportUpdate } from "./Transport.ts"
 import * as Updates from "./Updates.ts"
@@ -83,6 +84,7 @@ const SAVE_DELAY = "200 millis"
 export const make: (settings: Settings) => Effect.Effect<UpdatesDriver, never, Scope.Scope> = Effect.fnUntraced(
   function*(settings) {
     const { now, store } = settings
+    const { wanted } = settings.options
     const scope = yield* Effect.scope
     const fork = Effect.runForkWith(yield* Effect.context<never>())
     const makeQueue = Queue.unbounded<TransportUpdate, TransportError>()
@@ -229,7 +231,7 @@ export const make: (settings: Settings) => Effect.Effect<UpdatesDriver, never, S
       onBody: (body) => {
         let updates: Api.Updates
         try {
-          updates = Api.Updates.decode(body)
+          updates = wanted === undefined ? Api.Updates.decode(body) : Skim.decode(body, wanted)
         } catch (error) {
           if (!isTlError(error)) throw error
           return act(() => machine.onUnreadable(now()))

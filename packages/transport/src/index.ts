@@ -343,6 +343,8 @@ export * as TransportTest from "./TransportTest.ts"
  * - At most `window` updates wait for confirmation. What comes then is dropped,
  *   and fetched as a difference when the consumer has caught up: bounded memory,
  *   nothing lost.
+ * - What the consumer does not want (`wanted`) is counted like everything else, but
+ *   not delivered: it counts as confirmed.
  *
  * The ordinary message box is kept in order as well, but not at any price: when
  * the server says that the difference is too long, `pts` jumps and an

@@ -43,7 +43,7 @@ export const counterOf = (arrival: Arrival): Box | "seq" | undefined => {
 }
 
 /** Channels have counters of their own, which nobody here follows. */
-const isOfChannel = (update: Api.Update): boolean => /Channel/.test(update._tag)
+const isOfChannel = (update: Api.Update): boolean => update._tag.includes("Channel")
 
 const single = (
   update: Api.Update,
@@ -79,9 +79,9 @@ export const fromUpdates = (updates: Exclude<Api.Updates, Api.updatesTooLong>): 
     case "updates":
     case "updatesCombined": {
       const { chats, date, seq, users } = updates
-      const opening = updates.updates.filter(isOpening)
-      const rest = updates.updates.filter((update) => !isOpening(update))
-      const items: Array<Arrival> = [...opening, ...rest].map((update) => single(update, date, users, chats))
+      const items: Array<Arrival> = []
+      for (const update of updates.updates) if (isOpening(update)) items.push(single(update, date, users, chats))
+      for (const update of updates.updates) if (!isOpening(update)) items.push(single(update, date, users, chats))
       const start = updates._tag === "updates" ? seq : updates.seqStart
       if (start !== 0) items.push({ _tag: "End", seq, date })
       return { _tag: "Batch", start, items }
