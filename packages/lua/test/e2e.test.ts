@@ -1,4 +1,4 @@
-import { Api, DecryptedMessage } from "@effect-mtproto/core"
+import { Api, DecryptedMessage, SecretApi, TlCodec } from "@effect-mtproto/core"
 import { LuaError, LuaFiles, LuaHost, LuaScript, LuaValue } from "@effect-mtproto/lua"
 import { FileSource, Media, type SecretChats } from "@effect-mtproto/secret-chats"
 import { Transport } from "@effect-mtproto/transport"
@@ -75,6 +75,31 @@ layer(Accounts.layer, { excludeTestServices: true, timeout: 60_000 })("scripts a
       const heard = yield* hears(({ event }) => event._tag === "TtlChanged" && event.randomId === randomId)
       assert.deepInclude(heard.event, { by: "peer", ttl: 60 })
       assert.strictEqual((yield* ann.chats.get(chatId)).ttl, 60)
+    }))
+
+  it.effect("every global, in both spellings", () =>
+    Effect.gen(function*() {
+      const { run } = yield* vmOf()
+      assert.strictEqual(
+        yield* run(`
+          for name in ([[messages contacts users channels account auth help photos updates phone bots payments stickers langpack
+            coroutine table string utf8 math os]]):gmatch("%a+") do assert(type(_G[name]) == "table", name) end
+          for name in ([[get_self get_info request_secret_chat accept_secret_chat decline_secret_chat await_secret_chat
+            discard_secret_chat secret_chat_status has_secret_chat get_secret_chat get_secret_chats get_key_picture
+            get_secret_message get_secret_messages notify_layer rekey upload upload_encrypted download download_to_file
+            download_to_dir get_updates sleep]]):gmatch("[%a_]+") do
+            assert(type(_G[name]) == "function", name)
+            local camel = name:gsub("_(%l)", string.upper)
+            assert(_G[camel] == _G[name], camel)
+          end
+          for name in ([[madeline_function tdcli_function var_dump print madeline_strict]]):gmatch("[%a_]+") do
+            assert(type(_G[name]) == "function", name)
+          end
+          for name in ([[io require package debug dofile loadfile]]):gmatch("%a+") do assert(_G[name] == nil, name) end
+          assert(messages.sendEncryptedService and users.getUsers and not _G.invoke_with_layer)
+          result = madelineproto_lua`),
+        1n
+      )
     }))
 
   it.effect("every form of a peer, ids exact", () =>
@@ -309,6 +334,108 @@ layer(Accounts.layer, { excludeTestServices: true, timeout: 60_000 })("scripts a
         yield* run("result = {diskUsage('a').used, disk_usage('b').description, get_self()}"),
         LuaValue.sequence([91n, "There is no such disk", "somebody"])
       )
+    }))
+
+  it.effect("parse_mode, names of bots, and messages that are TL already", () =>
+    Effect.gen(function*() {
+      const { bob, hearsText, openChat } = yield* Accounts
+      const chatId = yield* openChat
+      const { run, vm } = yield* vmOf({ strict: true })
+      yield* vm.set("chat", BigInt(chatId))
+      yield* vm.set(
+        "data",
+        LuaValue.fromBytes(
+          TlCodec.encode(SecretApi.DecryptedMessage)({
+            _tag: "decryptedMessage",
+            randomId: 4711n,
+            ttl: 0,
+            message: "as bytes"
+          })
+        )
+      )
+      yield* run(`
+        local function send(message, more)
+          local params = {chat_id = chat, text = message}
+          for k, v in pairs(more or {}) do params[k] = v end
+          return messages.sendEncrypted(params).random_id
+        end
+        ids = {
+          send({message = "<b>one</b> 👍<i>é</i>", parse_mode = "HTML"}),
+          send("*two*", {parse_mode = "MarkdownV2"}),
+          send({_ = "decryptedMessage", text = "**three**, no_names", reply_to_message_id = 42, disable_notification = true,
+            disable_web_page_preview = true}, {parse_mode = "markdown"}),
+          messages.sendMessage{peer = chat - 2000000000000, message = "~four~", parse_mode = "MarkdownV2", silent = true}.random_id,
+          messages.sendEncryptedService{peer = chat, data = data}.random_id
+        }
+        tdcli_function({ID = "SendMessage", chat_id_ = chat, input_message_content_ = {ID = "InputMessageText",
+          text_ = "<u>five</u>", parse_mode_ = {ID = "TextParseModeHTML"}}})
+        madeline_strict(false)
+        local function fails(params)
+          params.peer = chat
+          return messages.sendEncrypted(params).description
+        end
+        result = {
+          fails{message = "<b>x", parse_mode = "HTML"}, fails{message = "x", parse_mode = "BBCode"},
+          fails{message = {message = "x", entities = {}, parse_mode = "HTML"}}, fails{data = "frame" .. ("x"):rep(99)},
+          fails{data = data, message = "x"}, messages.sendMessage{peer = "me", message = "a.b", parse_mode = "MarkdownV2"}.description
+        }`)
+      const heard = (text: string) => Effect.map(hearsText(chatId, text), ({ message }) => message)
+      assert.deepStrictEqual((yield* heard("one 👍é")).entities, [
+        { _tag: "messageEntityBold", offset: 0, length: 3 },
+        { _tag: "messageEntityItalic", offset: 6, length: 1 }
+      ])
+      assert.deepStrictEqual((yield* heard("two")).entities, [{ _tag: "messageEntityBold", offset: 0, length: 3 }])
+      const three = yield* heard("three, no_names")
+      assert.deepInclude(three, { replyToRandomId: 42n, silent: true })
+      assert.deepStrictEqual(three.entities, [{ _tag: "messageEntityBold", offset: 0, length: 5 }])
+      const four = yield* heard("four")
+      assert.deepStrictEqual(four.entities, [{ _tag: "messageEntityStrike", offset: 0, length: 4 }])
+      assert.isTrue(four.silent)
+      assert.deepStrictEqual((yield* heard("five")).entities, [{
+        _tag: "messageEntityUnderline",
+        offset: 0,
+        length: 4
+      }])
+      assert.strictEqual((yield* heard("as bytes")).randomId, 4711n)
+      const ids = yield* vm.get("ids")
+      assert.strictEqual((ids as LuaValue.LuaTable).get(5n), 4711n)
+      const said = [...((yield* vm.get("result")) as LuaValue.LuaTable).values()] as ReadonlyArray<string>
+      const expected = [
+        /^message: HTML, character 0: <b> is not closed$/,
+        /^parse_mode: HTML, Markdown or MarkdownV2 is needed$/,
+        /^message: parse_mode and entities exclude each other$/,
+        /this is no serialised DecryptedMessage\. What is encrypted already cannot be sent/,
+        /^message and data exclude each other$/,
+        /^message: MarkdownV2, character 1: \. is reserved/
+      ]
+      for (const [i, pattern] of expected.entries()) assert.match(said[i]!, pattern)
+      yield* bob.chats.get(chatId)
+    }))
+
+  it.effect("parse_mode in ordinary chats names people", () =>
+    Effect.gen(function*() {
+      const { ann, bob } = yield* Accounts
+      const { run, vm } = yield* vmOf({ strict: true })
+      yield* vm.set("bob", bob.user.id)
+      yield* run(`
+        contacts.resolvePhone{phone = "15550002"}
+        messages.sendMessage{peer = bob, message = '<a href="tg://user?id=' .. bob .. '">you</a> and <s>me</s>', parse_mode = "HTML"}`)
+      const transport = Context.get(bob.services, Transport.Transport)
+      const { users } = yield* transport.invoke(Api.contacts.resolvePhone({ phone: "15550001" }))
+      const found = yield* transport.invoke(Api.messages.getHistory({
+        peer: { _tag: "inputPeerUser", userId: ann.user.id, accessHash: (users[0] as Api.user).accessHash! },
+        offsetId: 0,
+        offsetDate: 0,
+        addOffset: 0,
+        limit: 1,
+        maxId: 0,
+        minId: 0,
+        hash: 0n
+      }))
+      assert("messages" in found)
+      const [message] = found.messages as ReadonlyArray<Api.message>
+      assert.strictEqual(message!.message, "you and me")
+      assert.deepInclude(message!.entities?.at(-1), { _tag: "messageEntityStrike", offset: 8, length: 2 })
     }))
 
   // ----- other updates

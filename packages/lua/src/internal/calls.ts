@@ -2,9 +2,14 @@
 import type * as Api from "@effect-mtproto/core/Api"
 import * as ApiMethods from "@effect-mtproto/core/ApiMethods"
 import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
+import type { AnyDraft } from "@effect-mtproto/core/DecryptedMessage"
+import * as Formatting from "@effect-mtproto/core/Formatting"
+import * as Tl from "@effect-mtproto/core/Tl"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import type { EncryptedFile } from "@effect-mtproto/secret-chats/EncryptedFile"
 import type { FileSource } from "@effect-mtproto/secret-chats/FileSource"
+import * as RawMessage from "@effect-mtproto/secret-chats/RawMessage"
+import type { MessageInvalid } from "@effect-mtproto/secret-chats/SecretChatError"
 import type * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import type { SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
 import { sendEncrypted } from "@effect-mtproto/secret-chats/sendEncrypted"
@@ -12,6 +17,7 @@ import { sendEncryptedService } from "@effect-mtproto/secret-chats/sendEncrypted
 import type { Transport } from "@effect-mtproto/transport/Transport"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import type { LuaError } from "../LuaError.ts"
 import type { LuaFiles } from "../LuaFiles.ts"
 import * as LuaTl from "../LuaTl.ts"
 import * as LuaValue from "../LuaValue.ts"
@@ -51,10 +57,23 @@ const silently = <D extends { readonly _tag: string }>(params: LuaValue.LuaTable
     ? { ...draft, silent: true }
     : draft
 
+/** The message, as a table, as a text, or as bytes of TL. */
+const messageOf = (
+  params: LuaValue.LuaTable
+): Result.Result<AnyDraft, LuaError | MessageInvalid | Refusal> => {
+  const message = params.get("message") ?? params.get("text")
+  const data = params.get("data")
+  if (data === undefined) return Drafts.draft(message, params.get("parse_mode"))
+  if (message !== undefined) return Result.fail(invalid("message and data exclude each other"))
+  return typeof data === "string"
+    ? RawMessage.fromBytes(LuaValue.toBytes(data))
+    : Result.fail(invalid(`data: a string is needed, not ${LuaValue.describe(data)}`))
+}
+
 const sending = (send: typeof sendEncrypted): Call =>
   Effect.fnUntraced(function*(_, params) {
     const peer = yield* peerOf(params)
-    const draft = yield* Effect.fromResult(Drafts.draft(params.get("message") ?? params.get("text")))
+    const draft = yield* Effect.fromResult(messageOf(params))
     return outcomes(yield* send(peer, silently(params, draft)))
   })
 
@@ -79,7 +98,7 @@ export const fileOf = (
 
 const sendFile: Call = Effect.fnUntraced(function*({ chats, files }, params) {
   const peer = yield* peerOf(params)
-  const draft = yield* Effect.fromResult(Drafts.fileDraft(params.get("message")))
+  const draft = yield* Effect.fromResult(Drafts.fileDraft(params.get("message"), params.get("parse_mode")))
   const file = yield* fileOf(files, params.get("file"))
   const { encrypted: _, more, ...first } = yield* chats.sendFile(peer, silently(params, draft), file)
   return more.length === 0 ? outcome(first) : LuaValue.sequence([first, ...more].map(outcome))
@@ -177,6 +196,24 @@ const withReply = (given: Map<LuaValue.LuaKey, LuaValue.LuaValue>): void => {
   given.set("reply_to", LuaValue.table({ _: "inputReplyToMessage", reply_to_msg_id: id }))
 }
 
+const toEntities = LuaTl.toLua(Tl.vector(ApiSchema.type("MessageEntity")))
+
+/** Entities in place of the markup of a text. */
+const withEntities = (
+  people: People.People,
+  given: Map<LuaValue.LuaKey, LuaValue.LuaValue>
+): Result.Result<void, Refusal> => {
+  const parseMode = given.get("parse_mode")
+  const text = given.get("message") ?? given.get("text")
+  if (parseMode === undefined || parseMode === "" || text === undefined) return Result.void
+  if (given.has("entities")) return Result.fail(invalid("parse_mode and entities exclude each other"))
+  return Result.map(Drafts.formatted(text, parseMode), ({ entities, text }) => {
+    given.set("message", LuaValue.fromText(text))
+    const made = Formatting.toApi(entities, (userId) => People.known(people, userId))
+    if (made.length > 0) given.set("entities", toEntities(made))
+  })
+}
+
 const generic = Effect.fnUntraced(function*(env: Environment, name: string, params: LuaValue.LuaTable) {
   const method = ApiMethods.byName(name)
   if (method === undefined) return yield* Effect.fail(new Refusal(404, "METHOD_INVALID", `There is no method ${name}`))
@@ -185,7 +222,9 @@ const generic = Effect.fnUntraced(function*(env: Environment, name: string, para
   if (takes.some((field) => field.name === "random_id" && field.type === "long") && !given.has("random_id")) {
     given.set("random_id", new DataView(env.crypto.randomBytes(8).slice().buffer).getBigInt64(0))
   }
-  if (takes.some((field) => field.name === "reply_to")) withReply(given)
+  const has = (field: string) => takes.some(({ name }) => name === field)
+  if (has("reply_to")) withReply(given)
+  if (has("entities")) yield* Effect.fromResult(withEntities(env.people, given))
   const read = LuaTl.fromLua(ApiSchema.params(method), { resolve: resolve(env.people), aliases: Drafts.aliases })
   const request = yield* Effect.flatMap(
     People.withNames(env.people, env.transport, () => read(given)),
@@ -217,7 +256,5 @@ export const call = Effect.fnUntraced(function*(
   if (name === "messages.sendMessage" && isSecretPeer(params.get("peer") ?? params.get("chat_id"))) {
     return yield* sendMessage(env, params)
   }
-  // Who gives the encrypted data has made it, and no more is done about it.
-  const isRaw = params.has("data") && !params.has("message")
-  return yield* Object.hasOwn(special, name) && !isRaw ? special[name]!(env, params) : generic(env, name, params)
+  return yield* Object.hasOwn(special, name) ? special[name]!(env, params) : generic(env, name, params)
 })

@@ -2,7 +2,9 @@
 import type * as Api from "@effect-mtproto/core/Api"
 import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
 import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
+import * as Formatting from "@effect-mtproto/core/Formatting"
 import * as SecretApi from "@effect-mtproto/core/SecretApi"
+import * as Tl from "@effect-mtproto/core/Tl"
 import * as EncryptedFile from "@effect-mtproto/secret-chats/EncryptedFile"
 import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
 import type { FileDraft } from "@effect-mtproto/secret-chats/Media"
@@ -38,18 +40,59 @@ const complete = (
   return made
 }
 
+// ----- markup
+
+const entitiesOf = LuaTl.toLua(Tl.vector(SecretApi.MessageEntity))
+
+/** A text with markup, and what it means; the names of what is wrong are the script's. */
+export const formatted = (
+  text: LuaValue.LuaValue | undefined,
+  parseMode: LuaValue.LuaValue
+): Result.Result<Formatting.Formatted, Refusal> => {
+  const mode = typeof parseMode === "string" ? Formatting.mode(parseMode) : undefined
+  if (mode === undefined) return Result.fail(invalid("parse_mode: HTML, Markdown or MarkdownV2 is needed"))
+  const markup = typeof text === "string" ? LuaValue.toText(text) : typeof text === "bigint" ? String(text) : undefined
+  if (markup === undefined) return Result.fail(invalid("message: a string in UTF-8 is needed"))
+  return Result.mapError(Formatting.parse(mode, markup), (error) => invalid(`message: ${error.message}`))
+}
+
+/** The message with `entities` in place of markup. */
+const withEntities = (value: LuaValue.LuaTable): Result.Result<LuaValue.LuaTable, Refusal> => {
+  const parseMode = value.get("parse_mode")
+  if (parseMode === undefined || parseMode === "") return Result.succeed(value)
+  if (value.has("entities")) return Result.fail(invalid("message: parse_mode and entities exclude each other"))
+  const text = value.get("message") ?? value.get("text")
+  if (text === undefined) return Result.succeed(value)
+  return Result.map(formatted(text, parseMode), ({ entities, text }) => {
+    const made = new Map(value).set("message", LuaValue.fromText(text))
+    made.delete("text")
+    return entities.length === 0 ? made : made.set("entities", entitiesOf(Formatting.toSecret(entities)))
+  })
+}
+
+// ----- messages
+
 /**
  * A message: a text, or a table of any constructor that was ever sent, in which `random_id`, `ttl` and the text may be left
  * out. Without `_` it is a service message if it has an action.
  */
 export const draft = (
-  given: LuaValue.LuaValue | undefined
+  given: LuaValue.LuaValue | undefined,
+  /** What stands beside the message, and holds for it as well. */
+  parseMode?: LuaValue.LuaValue | undefined
 ): Result.Result<DecryptedMessage.AnyDraft, LuaError | Refusal> => {
   if (given === undefined || given === null) return Result.fail(invalid("message: is missing"))
-  const value = typeof given === "string" ? LuaValue.table({ message: given }) : given
-  if (!LuaValue.isTable(value)) {
-    return Result.fail(invalid(`message: a table or a text is needed, not ${LuaValue.describe(value)}`))
+  const table = typeof given === "string" ? LuaValue.table({ message: given }) : given
+  if (!LuaValue.isTable(table)) {
+    return Result.fail(invalid(`message: a table or a text is needed, not ${LuaValue.describe(table)}`))
   }
+  const marked = parseMode === undefined || table.has("parse_mode")
+    ? table
+    : new Map(table).set("parse_mode", parseMode)
+  return Result.flatMap(withEntities(marked), plainDraft)
+}
+
+const plainDraft = (value: LuaValue.LuaTable): Result.Result<DecryptedMessage.AnyDraft, LuaError | Refusal> => {
   const tag = value.get("_") ?? (value.has("action") ? "decryptedMessageService" : "decryptedMessage")
   const isNamed = value.has("random_id") || value.has("randomId")
   const hasTtl = value.has("ttl")
@@ -82,7 +125,8 @@ const mediaDefaults = {
 
 /** A message with a file: what says where the file is and how it is encrypted may be left out of its media. */
 export const fileDraft = (
-  value: LuaValue.LuaValue | undefined
+  value: LuaValue.LuaValue | undefined,
+  parseMode?: LuaValue.LuaValue | undefined
 ): Result.Result<FileDraft, LuaError | Refusal> => {
   const given = LuaValue.get(value, "media")
   if (!LuaValue.isTable(value) || !LuaValue.isTable(given)) {
@@ -90,7 +134,8 @@ export const fileDraft = (
       invalid("message.media: a decryptedMessageMediaPhoto or decryptedMessageMediaDocument is needed")
     )
   }
-  return Result.flatMap(draft(new Map(value).set("media", complete(given, mediaDefaults))), (message) => {
+  const whole = new Map(value).set("media", complete(given, mediaDefaults))
+  return Result.flatMap(draft(whole, parseMode), (message) => {
     if (message._tag === "decryptedMessage") {
       const { media, ...rest } = message
       if (media?._tag === "decryptedMessageMediaPhoto" || media?._tag === "decryptedMessageMediaDocument") {

@@ -66,6 +66,12 @@ const stranger = new Refusal(
   "Nobody with this id was met: name them by @name, +phone or a table with access_hash"
 )
 
+/** Somebody who was met. */
+export const known = (people: People, userId: bigint): Api.inputUser | undefined => {
+  const accessHash = people.hashes.get(userId)
+  return accessHash === undefined ? undefined : { _tag: "inputUser", userId, accessHash }
+}
+
 const byId = (people: People, userId: bigint): Person => {
   const accessHash = people.hashes.get(userId)
   if (accessHash === undefined) throw stranger

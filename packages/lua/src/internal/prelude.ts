@@ -264,6 +264,12 @@ local function toTd(v)
   return out
 end
 
+-- TextParseModeHTML, TextParseModeMarkdown, as a table or by name
+local function parseMode(mode)
+  if type(mode) == "table" then mode = mode._ end
+  return type(mode) == "string" and match(mode, "^[tT]extParseMode(%w+)$") or mode
+end
+
 local td = {
   getMe = function() return wrappers.get_self() end,
   createNewSecretChat = function(t) return wrappers.request_secret_chat(t.user_id) end,
@@ -276,7 +282,7 @@ local td = {
     end
     return namespaces.messages.sendEncrypted({
       peer = t.chat_id,
-      message = { _ = "decryptedMessage", message = content.text, silent = t.disable_notification ~= 0 and t.disable_notification or nil,
+      message = { _ = "decryptedMessage", message = content.text, parse_mode = parseMode(content.parse_mode), silent = t.disable_notification ~= 0 and t.disable_notification or nil,
         reply_to_random_id = t.reply_to_message_id ~= 0 and t.reply_to_message_id or nil }
     })
   end,
