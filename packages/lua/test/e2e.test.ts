@@ -83,7 +83,7 @@ layer(Accounts.layer, { excludeTestServices: true, timeout: 60_000 })("scripts a
       assert.strictEqual(
         yield* run(`
           for name in ([[messages contacts users channels account auth help photos updates phone bots payments stickers langpack
-            coroutine table string utf8 math os]]):gmatch("%a+") do assert(type(_G[name]) == "table", name) end
+            coroutine table string utf8 math os]]):gmatch("%w+") do assert(type(_G[name]) == "table", name) end
           for name in ([[get_self get_info request_secret_chat accept_secret_chat decline_secret_chat await_secret_chat
             discard_secret_chat secret_chat_status has_secret_chat get_secret_chat get_secret_chats get_key_picture
             get_secret_message get_secret_messages notify_layer rekey upload upload_encrypted download download_to_file
