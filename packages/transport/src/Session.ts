@@ -85,7 +85,7 @@ export interface Limits {
   readonly pingInterval: number
   /** The connection is dead if nothing came for this long after a ping. */
   readonly pongTimeout: number
-  /** What a `gzip_packed` may grow to. */
+  /** What everything packed in one packet may grow to, in bytes. */
   readonly maxInflated: number
 }
 
@@ -102,7 +102,7 @@ export const defaultLimits: Limits = {
   stateCheck: 2_000,
   pingInterval: 7_000,
   pongTimeout: 7_000,
-  maxInflated: 16 * 1024 * 1024
+  maxInflated: 8 * 1024 * 1024
 }
 
 /**

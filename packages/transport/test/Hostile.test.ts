@@ -10,7 +10,7 @@ import * as Zlib from "node:zlib"
 import * as Service from "../src/internal/service.ts"
 import * as Session from "../src/Session.ts"
 import { withPeer } from "./utils/check.ts"
-import { encodeServer, Peer } from "./utils/sessionPeer.ts"
+import { encodeServer, Peer, queries } from "./utils/sessionPeer.ts"
 
 const ids = MtprotoApi.ServerMessage.members.map((member) => Tl.constructorId(member)!)
 
@@ -111,6 +111,32 @@ describe("Session: a server that sends bad things", () => {
       body = Service.writePacked(Zlib.gzipSync(body))
     }
     assert.deepStrictEqual(peer.session.events(), [])
+    goesOn(peer)
+  })
+
+  withPeer("bombs of one packet share what may be inflated", (make) => {
+    const peer = make({ limits: { maxInflated: 1_000_000 } }).attach()
+    const asked = Array.from({ length: 4 }, () => peer.query(1))
+    const requests = queries(peer.poll())
+    const answers = (numbers: ReadonlyArray<number>) => ({
+      _tag: "msg_container" as const,
+      messages: numbers.map((i) => ({
+        _tag: "message" as const,
+        msgId: peer.nextId() + 4n * BigInt(i),
+        seqno: 1,
+        body: encodeServer({
+          _tag: "rpc_result",
+          reqMsgId: requests[i]!.msgId,
+          result: Service.writePacked(Zlib.gzipSync(new Uint8Array(600_000)))
+        })
+      }))
+    })
+    // the first is within bounds, the second is not, and the third comes too late
+    peer.send(answers([0, 1, 2]))
+    peer.send(answers([3]))
+    const events = peer.session.events()
+    assert.deepStrictEqual(events.map((event) => event._tag), ["Answered", "Rejected", "Rejected", "Answered"])
+    assert.deepStrictEqual(events.map((event) => "query" in event ? event.query : undefined), asked)
     goesOn(peer)
   })
 

@@ -48,6 +48,7 @@ const sessionTargets = (crypto: Crypto["Service"]): ReadonlyArray<Target> => {
     errorCode: 420,
     errorMessage: "FLOOD_WAIT_3"
   })
+  const bomb = packed(new Uint8Array(1 << 24))
   const bodies = [
     encodeServer({ _tag: "pong", msgId: id, pingId: 5n }),
     encodeServer({ _tag: "rpc_result", reqMsgId: id, result: RESULT(1) }),
@@ -67,8 +68,12 @@ const sessionTargets = (crypto: Crypto["Service"]): ReadonlyArray<Target> => {
       }))
     }),
     packed(RESULT(9)),
-    // sixteen times as much as a session accepts
+    // many times as much as a session accepts, at once and together
     packed(new Uint8Array(1 << 28)),
+    encodeServer({
+      _tag: "msg_container",
+      messages: [1n, 2n, 3n, 4n, 5n].map((n) => ({ _tag: "message", msgId: id + 4n * n + 1n, seqno: 1, body: bomb }))
+    }),
     packed(packed(packed(RESULT(1))))
   ].map((body) => body.slice())
   return [

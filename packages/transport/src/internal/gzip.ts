@@ -11,6 +11,10 @@ const Zlib = builtin<typeof ZlibModule>("node:zlib")
 
 /** Below this a header costs more than compression gains. */
 const MIN_SIZE = 512
+/** Output comes in pieces: of this size where there is much of it, which is twice as fast then. */
+const PIECE = 64 * 1024
+const SMALL = 4_096
+
 /** Compression has to save a tenth, or the other side works for nothing. */
 const MAX_RATIO = 0.9
 
@@ -21,7 +25,10 @@ const MAX_RATIO = 0.9
 export const inflate = (data: Uint8Array, limit: number): Uint8Array | undefined => {
   if (Zlib === undefined) return Inflate.inflate(data, limit)
   try {
-    const out = Zlib.unzipSync(data, { maxOutputLength: limit })
+    const out = Zlib.unzipSync(data, {
+      maxOutputLength: limit,
+      ...(data.length > SMALL ? { chunkSize: PIECE } : {})
+    })
     return new Uint8Array(out.buffer, out.byteOffset, out.byteLength)
   } catch {
     return undefined

@@ -33,9 +33,17 @@ const MAX_MESSAGES = 8_192
 /** `gzip_packed` in `gzip_packed`, or a copy of a copy, has no use. */
 const MAX_DEPTH = 2
 
+/** Deflated data grows at most so many times. */
+const MOST_GROWTH = 1_032
+
+/** How many bytes may still be inflated, of all that a packet holds. */
+interface Budget {
+  bytes: number
+}
+
 export const dispatch = (handler: Handler, message: Message, maxInflated: number): void => {
   if (handler.accept(message.msgId, message.seqNo)) {
-    read(handler, message.msgId, message.body, maxInflated, MAX_DEPTH, true)
+    read(handler, message.msgId, message.body, { bytes: maxInflated }, MAX_DEPTH, true)
   }
 }
 
@@ -57,7 +65,7 @@ const read = (
   handler: Handler,
   msgId: bigint,
   body: Uint8Array,
-  limit: number,
+  budget: Budget,
   depth: number,
   containerAllowed: boolean
 ): void => {
@@ -68,18 +76,18 @@ const read = (
   switch (value._tag) {
     case "msg_container": {
       if (!containerAllowed || value.messages.length > MAX_MESSAGES) return
-      for (const inner of value.messages) readInner(handler, inner, limit, depth)
+      for (const inner of value.messages) readInner(handler, inner, budget, depth)
       return
     }
     case "msg_copy":
-      return depth > 0 ? readInner(handler, value.origMessage, limit, depth - 1) : undefined
+      return depth > 0 ? readInner(handler, value.origMessage, budget, depth - 1) : undefined
     case "gzip_packed": {
-      const inflated = depth > 0 ? Gzip.inflate(value.packedData, limit) : undefined
-      return inflated === undefined ? undefined : read(handler, msgId, inflated, limit, depth - 1, containerAllowed)
+      const inflated = depth > 0 ? inflate(value.packedData, budget) : undefined
+      return inflated === undefined ? undefined : read(handler, msgId, inflated, budget, depth - 1, containerAllowed)
     }
     case "rpc_result": {
       const { reqMsgId, result } = value
-      return handler.onResult(msgId, reqMsgId, Service.isPacked(result) ? inflate(result, limit) : result)
+      return handler.onResult(msgId, reqMsgId, Service.isPacked(result) ? inflateResult(result, budget) : result)
     }
     default:
       return readService(handler, msgId, value)
@@ -89,10 +97,10 @@ const read = (
 const readInner = (
   handler: Handler,
   { body, msgId, seqno }: MtprotoApi.message,
-  limit: number,
+  budget: Budget,
   depth: number
 ): void => {
-  if (handler.accept(msgId, seqno)) read(handler, msgId, body, limit, depth, false)
+  if (handler.accept(msgId, seqno)) read(handler, msgId, body, budget, depth, false)
 }
 
 const readService = (handler: Handler, msgId: bigint, value: MtprotoApi.ServerMessage): void => {
@@ -125,7 +133,14 @@ const readService = (handler: Handler, msgId: bigint, value: MtprotoApi.ServerMe
   }
 }
 
-const inflate = (result: Uint8Array, limit: number): Uint8Array | undefined => {
+const inflateResult = (result: Uint8Array, budget: Budget): Uint8Array | undefined => {
   const packed = Service.readPacked(result)
-  return packed === undefined ? undefined : Gzip.inflate(packed, limit)
+  return packed === undefined ? undefined : inflate(packed, budget)
+}
+
+const inflate = (packed: Uint8Array, budget: Budget): Uint8Array | undefined => {
+  const inflated = Gzip.inflate(packed, budget.bytes)
+  // what could not be read has cost at most what it could have become
+  budget.bytes -= inflated?.length ?? Math.min(budget.bytes, MOST_GROWTH * packed.length)
+  return inflated
 }
