@@ -48,7 +48,7 @@ import { downloadEncryptedFile, type DownloadOptions } from "./downloadEncrypted
 import type { EncryptedFile, HasFile } from "./EncryptedFile.ts"
 import type { FileError } from "./FileError.ts"
 import type { FileSource } from "./FileSource.ts"
-import { engine as theEngine } from "./internal/acts.ts"
+import { computed, engine as theEngine } from "./internal/acts.ts"
 import * as Alarms from "./internal/alarms.ts"
 import * as Chats from "./internal/chats.ts"
 import * as Deliver from "./internal/deliver.ts"
@@ -391,6 +391,8 @@ const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   ): Effect.Effect<A, E> => Effect.provideContext(effect, services)
   const transport = yield* Transport.Transport
   const engine = yield* theEngine
+  // the cryptography may be closed before the store
+  yield* Effect.addFinalizer(() => computed(engine))
 
   const { accept = "ask" } = options
   const decide: Receive.Decide<R> = typeof accept === "function" ? accept : () => Effect.succeed(accept)

@@ -25,6 +25,7 @@ const setup = Effect.gen(function*() {
     wakes: new Map(),
     horizon: 0,
     alarms: new Set(),
+    computations: new Set(),
     dh: undefined
   }
   let version = 0

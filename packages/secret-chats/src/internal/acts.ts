@@ -14,7 +14,9 @@ import * as DiffieHellman from "@effect-mtproto/crypto/DiffieHellman"
 import * as KeyVisualization from "@effect-mtproto/crypto/KeyVisualization"
 import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
 import { Transport, type TransportError } from "@effect-mtproto/transport/Transport"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import type { ServerError } from "../protocol/Events.ts"
 import type { Input, Purpose } from "../protocol/Input.ts"
@@ -239,38 +241,63 @@ const isComputation = (act: Act): boolean =>
 
 const isClosing = (engine: Engine): boolean => engine.store.scope.state._tag === "Closed"
 
+/** Others can wait for the end of it. */
+const visibly = <A, E, R>(engine: Engine, computation: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    const ended = Deferred.makeUnsafe<void>()
+    engine.computations.add(ended)
+    return Effect.ensuring(
+      computation,
+      Effect.sync(() => {
+        engine.computations.delete(ended)
+        Deferred.doneUnsafe(ended, Exit.void)
+      })
+    )
+  })
+
+/** The end of the computations under way. @internal */
+export const computed = (engine: Engine): Effect.Effect<void> =>
+  Effect.suspend(() => Effect.forEach([...engine.computations], Deferred.await, { discard: true }))
+
 /**
- * A computation that has begun is ended and its result stored even if the program ends meanwhile. Programs that live for a
- * message at a time would otherwise never come to a new key.
+ * A computation that has begun comes to its end, and its result is stored, even if the program ends meanwhile. Programs that
+ * live for a message at a time would otherwise never come to a new key.
  *
  * @internal
  */
 export const perform: Perform = (engine, actor, act) => {
   if (act._tag === "Flush") return flush(engine, actor, perform)
   const { chatId } = actor
-  const computing = isComputation(act)
-  const done = inputOf(engine, actor, act).pipe(
-    Effect.catchIf((error) => error instanceof Refused, (refused) => Effect.succeed(refused.input)),
-    Effect.flatMap((input) => {
-      if (input === undefined) return Effect.void
-      const step = (work: Work) => work.step(input)
-      const submitted = submit(engine, perform, chatId, step, { persistent: true })
-      return computing
-        ? Effect.catchIf(submitted, () => isClosing(engine), () => Effect.sync(() => keep(actor, step)))
-        : submitted
-    }),
-    Effect.matchEffect({
-      onSuccess: () => Effect.void,
-      onFailure: (error) =>
-        Effect.suspend(() => {
-          giveUp(actor, translated(error))
-          return isClosing(engine)
-            ? Effect.void
-            : Effect.logWarning(`Secret chat ${chatId}: ${act._tag} could not be done`, error)
-        })
-    })
+  const input = Effect.catchIf(
+    inputOf(engine, actor, act),
+    (error) => error instanceof Refused,
+    (refused) => Effect.succeed(refused.input)
   )
-  return computing ? Effect.uninterruptible(done) : done
+  const submitted = (step: (work: Work) => ReturnType<Work["step"]>) =>
+    submit(engine, perform, chatId, step, { persistent: true })
+  const done = isComputation(act)
+    ? Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(visibly(engine, input), (input) => {
+        if (input === undefined) return Effect.void
+        const step = (work: Work) => work.step(input)
+        const kept = Effect.sync(() => keep(actor, step))
+        return restore(submitted(step)).pipe(
+          Effect.onInterrupt(() => kept),
+          Effect.catchIf(() => isClosing(engine), () => kept)
+        )
+      })
+    )
+    : Effect.flatMap(input, (input) => input === undefined ? Effect.void : submitted((work) => work.step(input)))
+  return Effect.matchEffect(done, {
+    onSuccess: () => Effect.void,
+    onFailure: (error) =>
+      Effect.suspend(() => {
+        giveUp(actor, translated(error))
+        return isClosing(engine)
+          ? Effect.void
+          : Effect.logWarning(`Secret chat ${chatId}: ${act._tag} could not be done`, error)
+      })
+  })
 }
 
 const translated = (

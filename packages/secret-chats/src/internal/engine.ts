@@ -72,6 +72,19 @@ interface Job {
   taken: boolean
 }
 
+/** Waits in the line of a chat until the store can be used. */
+const lazyJob = (run: Job["run"]): Job => ({
+  run,
+  done: () => {},
+  committed: undefined,
+  persistent: true,
+  lazy: true,
+  taken: false
+})
+
+/** Does nothing but have the chat read. */
+const look = (): Job => lazyJob(() => Result.succeed(undefined))
+
 /** Somebody who waits for the outcome of a message, and how patient they are. @internal */
 export interface Waiter {
   readonly outcome: Deferred.Deferred<Outcome, SecretChatError>
@@ -108,6 +121,8 @@ export interface Actor {
   flushing: object | undefined
   /** Interrupts the pause between two attempts to send. */
   kick: Deferred.Deferred<void> | undefined
+  /** A commit failed, and may have happened nevertheless. */
+  doubtful: boolean
   /** Fibers that act on this chat. */
   activity: number
   readonly observers: Set<Observer>
@@ -137,6 +152,8 @@ export interface Engine {
   horizon: number
   /** Called when an alarm, a wake or a self-destruct timer, may have moved. */
   readonly alarms: Set<() => void>
+  /** Computations under way, for those who want to see their end. */
+  readonly computations: Set<Deferred.Deferred<void>>
   /** The group that `messages.getDhConfig` gave last. */
   dh: { readonly version: number; readonly g: number; readonly p: Uint8Array } | undefined
 }
@@ -166,6 +183,7 @@ export const actorOf = (engine: Engine, chatId: number): Actor => {
       waiters: new Map(),
       flushing: undefined,
       kick: undefined,
+      doubtful: false,
       activity: 0,
       observers: new Set()
     }
@@ -210,6 +228,7 @@ export const engineOf = (perform: Perform): Effect.Effect<Engine, never, Service
         wakes: new Map(),
         horizon: -Infinity,
         alarms: new Set(),
+        computations: new Set(),
         dh: undefined
       }
       engines.set(store, engine)
@@ -331,7 +350,7 @@ export const submit = <A, E>(
 
 /** Leaves a job to the closing of the store, which commits what waits. @internal */
 export const keep = (actor: Actor, run: (work: Work) => Result.Result<unknown, unknown>): void => {
-  actor.lazy.push({ run, done: () => {}, committed: undefined, persistent: true, lazy: true, taken: false })
+  actor.lazy.push(lazyJob(run))
 }
 
 /** Commits what can wait, when nothing has taken it along by then. */
@@ -457,6 +476,8 @@ const runBatch = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect
         (failed.value.reason === "unavailable" || failed.value.reason === "conflict")
       const kept = retryable ? jobs.filter((job) => job.persistent) : []
       const waiting = retryable ? jobs.filter((job) => job.lazy) : []
+      // It may have happened, and then there is something to do and to tell, even if nobody uses the chat any more.
+      if (actor.doubtful && retryable && waiting.length === 0) waiting.push(look())
       const lost = jobs.filter((job) => !kept.includes(job) && !waiting.includes(job))
       for (const job of lost) job.done(exit)
       if (Cause.hasInterrupts(cause)) return Effect.failCause(cause as Cause.Cause<never>)
@@ -528,6 +549,7 @@ const transact = (
       )
       if (Result.isFailure(committed)) {
         if (committed.failure.reason !== "conflict" || conflicts >= maxConflicts) {
+          actor.doubtful = committed.failure.reason === "unavailable"
           return yield* Effect.fail(committed.failure)
         }
         // Somebody else has advanced the chat: the same jobs, from there.
@@ -542,6 +564,7 @@ const transact = (
       actor.loaded = undefined
       return yield* transact(engine, actor, perform, jobs, conflicts + 1)
     }
+    actor.doubtful = false
     afterCommit(engine, actor, work)
     // What is to be sent is on its way before anybody hears of anything.
     const isFlushing = (fresh && actor.unsent.size > 0) || work.acts.some((one) => one._tag === "Flush")

@@ -44,6 +44,25 @@ describe("found by the simulation", () => {
       yield* Fiber.interrupt(clock)
     }))
 
+  it.effect("a commit that says it failed, and did not: what it wants done is done if nobody uses the chat any more", () =>
+    Effect.gen(function*() {
+      const faults = new FaultyStore.Faults()
+      const { alice, bob, chatId } = yield* pair({ aliceStore: FaultyStore.layer(faults, layerMemory) })
+      const clock = yield* Effect.forkScoped(pump)
+      // nothing of the beginning waits for a commit any more
+      let commits: number
+      do {
+        commits = faults.commits
+        for (let i = 0; i < 5; i++) yield* settle
+      } while (faults.commits > commits)
+      const next = faults.commits + 1
+      faults.onCommit = (n) => n === next ? "after" : undefined
+      assert.strictEqual((yield* Effect.flip(alice.chats.discard(chatId)))._tag, "StoreError")
+      const isClosed = ({ event }: SecretChats.SecretChatEvent) => event._tag === "ChatClosed"
+      yield* eventually(() => alice.events.some(isClosed) && bob.events.some(isClosed), "the end of the chat")
+      yield* Fiber.interrupt(clock)
+    }))
+
   it.effect("whoever waits for the server when the store is closed is answered", () =>
     Effect.gen(function*() {
       const relay = new Relay()
