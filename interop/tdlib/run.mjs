@@ -64,5 +64,14 @@ const child = spawn(
   ],
   { env, stdio: "inherit" }
 )
-child.on("exit", (code, signal) => process.exit(signal === null ? code ?? 1 : 1))
+// Every check has a limit of its own, but what cannot be interrupted can hang for ever.
+const minutes = 10
+const watch = setTimeout(() => {
+  process.stdout.write(`FAIL the whole run: not over after ${minutes} minutes\n`)
+  child.kill("SIGKILL")
+}, minutes * 60_000)
+child.on("exit", (code, signal) => {
+  clearTimeout(watch)
+  process.exit(signal === null ? code ?? 1 : 1)
+})
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal))
