@@ -149,6 +149,19 @@ export const Policy = Schema.Union([
   description: "Whose requests for a secret chat are accepted: ask, allow, none, or those of these people"
 })
 
+/** A message, in one of three ways. */
+const what = {
+  message: Schema.optionalKey(Message),
+  parse_mode: Schema.optionalKey(describe(
+    Schema.Literals(["HTML", "Markdown", "MarkdownV2"]),
+    "The text has markup, which becomes entities; it may stand in the message as well"
+  )),
+  data: Schema.optionalKey(describe(
+    Schema.Union([Bytes, Schema.String]),
+    "In place of message: a DecryptedMessage that is TL already, as bytes or in base64; not what is encrypted"
+  ))
+}
+
 // ----- envelopes
 
 const ok = <S extends Schema.Top>(result: S) => Schema.Struct({ ok: Schema.Literal(true), result })
@@ -273,7 +286,7 @@ export class Messages extends HttpApiGroup.make("messages")
     HttpApiEndpoint.post("sendEncryptedService", "/user:token/messages.sendEncryptedService", {
       params: token,
       headers: once,
-      payload: Schema.Struct({ peer: Peer, message: Message }),
+      payload: Schema.Struct({ peer: Peer, ...what }),
       success: ok(SentOrSeveral),
       error: failures
     }).annotateMerge(about(
@@ -283,7 +296,7 @@ export class Messages extends HttpApiGroup.make("messages")
     HttpApiEndpoint.post("sendEncrypted", "/user:token/messages.sendEncrypted", {
       params: token,
       headers: once,
-      payload: Schema.Struct({ peer: Peer, message: Message, silent: Schema.optionalKey(Schema.Boolean) }),
+      payload: Schema.Struct({ peer: Peer, ...what, silent: Schema.optionalKey(Schema.Boolean) }),
       success: ok(SentOrSeveral),
       error: failures
     }).annotateMerge(about("Sends a message to a secret chat")),
@@ -293,6 +306,7 @@ export class Messages extends HttpApiGroup.make("messages")
       payload: Schema.Struct({
         peer: Peer,
         message: Schema.optionalKey(Message),
+        parse_mode: what.parse_mode,
         caption: Schema.optionalKey(Schema.String),
         size: Schema.optionalKey(Schema.Int),
         file: Schema.optionalKey(Schema.Json)

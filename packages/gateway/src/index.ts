@@ -57,6 +57,16 @@ export * as Envelope from "./Envelope.ts"
 export * as Failure from "./Failure.ts"
 
 /**
+ * Parameters as programs for bots write them: texts with markup (`parse_mode`), and other names of fields, also within a message.
+ *
+ * `parse_mode` is `HTML`, `Markdown` or `MarkdownV2`, see `Formatting`; it stands beside the message or in it, and gives
+ * `entities` in its place.
+ *
+ * @since 1.0.0
+ */
+export * as Formatted from "./Formatted.ts"
+
+/**
  * The gateway: an HTTP server over the accounts of a database.
  *
  * ```ts

@@ -188,10 +188,16 @@ layer(
         [`{"peer":${chatId},"message":{"_":"decryptedMessage","message":"x","random_id":1.5}}`, 400, "MESSAGE_INVALID"],
         [`{"peer":${chatId},"message":{"_":"decryptedMessage","message":"x","random_id":99999999999999999999}}`, 400],
         [
-          `{"peer":${chatId},"message":{"_":"decryptedMessage","message":"x","parse_mode":"HTML"}}`,
+          `{"peer":${chatId},"message":{"_":"decryptedMessage","message":"<x>","parse_mode":"HTML"}}`,
           400,
           "MESSAGE_INVALID"
         ],
+        [`{"peer":${chatId},"message":{"_":"decryptedMessage","message":"x","parse_mode":"BBCode"}}`, 400],
+        [`{"peer":${chatId},"message":{"message":"x","parse_mode":"HTML","entities":[]}}`, 400, "MESSAGE_INVALID"],
+        [`{"peer":${chatId},"message":"<b>x","parse_mode":"HTML"}`, 400, "MESSAGE_INVALID"],
+        [`{"peer":${chatId},"message":"x","parse_mode":{}}`, 400, "PARAMETERS_INVALID"],
+        [`{"peer":${chatId},"message":"x","data":{"_":"bytes","bytes":"AAAA"}}`, 400, "PARAMETERS_INVALID"],
+        [`{"peer":${chatId},"data":"no base64!"}`, 400, "PARAMETERS_INVALID"],
         [`{"peer":${chatId},"data":{"_":"bytes","bytes":"AAAA"}}`, 400, "MESSAGE_INVALID"],
         [`{"peer":${chatId},"message":${"[".repeat(5_000)}${"]".repeat(5_000)}}`, 400, "JSON_DEPTH"],
         [`{"peer":${chatId},"message":"${"x".repeat(30_000)}"}`, 413, "BODY_TOO_LARGE"],

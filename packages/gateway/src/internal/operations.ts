@@ -3,6 +3,7 @@ import * as Api from "@effect-mtproto/core/Api"
 import { Transport } from "@effect-mtproto/transport/Transport"
 import * as Effect from "effect/Effect"
 import * as Failure from "../Failure.ts"
+import * as Formatted from "../Formatted.ts"
 import * as LoosePeer from "../LoosePeer.ts"
 import * as LooseTl from "../LooseTl.ts"
 import * as Params from "../Params.ts"
@@ -159,7 +160,9 @@ const call = (name: string): Operation =>
     return yield* gateway.sessions.use(
       session.id,
       Effect.gen(function*() {
-        const resolved = yield* People.resolveAll(gateway.store, session.id, name, params)
+        const named = yield* People.known(gateway.store, session.id, Formatted.mentioned(params))
+        const written = yield* Effect.fromResult(Formatted.parameters(name, params, named))
+        const resolved = yield* People.resolveAll(gateway.store, session.id, name, written)
         const request = yield* Effect.fromResult(LooseTl.request(method, resolved, randomLong(gateway)))
         const transport = yield* Transport
         const result: unknown = yield* transport.invoke(request)

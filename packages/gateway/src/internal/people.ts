@@ -66,6 +66,26 @@ export const resolve = Effect.fnUntraced(function*(
   }
 })
 
+/** How those of these people are addressed who were met. */
+export const known = (
+  store: GatewayStore["Service"],
+  session: string,
+  ids: ReadonlyArray<bigint>
+): Effect.Effect<(userId: bigint) => Api.InputUser | undefined, unknown> =>
+  ids.length === 0 ? Effect.succeed(() => undefined) : Effect.map(
+    Effect.forEach(
+      ids,
+      (userId) => Effect.map(store.getAccessHash(session, userId), (hash) => [userId, hash] as const)
+    ),
+    (found) => {
+      const hashes = new Map(found)
+      return (userId) => {
+        const accessHash = hashes.get(userId)
+        return accessHash === undefined ? undefined : { _tag: "inputUser", userId, accessHash }
+      }
+    }
+  )
+
 const isName = (value: unknown): boolean =>
   typeof value === "number" || typeof value === "bigint" ||
   (typeof value === "string" && value !== "me" && value !== "self")

@@ -1,10 +1,12 @@
 /** Operations that send into secret chats. */
 import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
+import * as Formatting from "@effect-mtproto/core/Formatting"
 import * as TlJson from "@effect-mtproto/core/TlJson"
 import * as EncryptedFile from "@effect-mtproto/secret-chats/EncryptedFile"
 import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
 import * as Media from "@effect-mtproto/secret-chats/Media"
 import type { Outcome } from "@effect-mtproto/secret-chats/Outcome"
+import * as RawMessage from "@effect-mtproto/secret-chats/RawMessage"
 import { SecretChats } from "@effect-mtproto/secret-chats/SecretChats"
 import { sendEncryptedService } from "@effect-mtproto/secret-chats/sendEncryptedService"
 import { uploadEncryptedFile } from "@effect-mtproto/secret-chats/uploadEncryptedFile"
@@ -15,6 +17,7 @@ import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Failure from "../Failure.ts"
+import * as Formatted from "../Formatted.ts"
 import * as LoosePeer from "../LoosePeer.ts"
 import * as LooseTl from "../LooseTl.ts"
 import * as Params from "../Params.ts"
@@ -32,8 +35,6 @@ const isPlain = (value: unknown): value is { readonly [key: string]: unknown } =
 const refuse = (value: unknown): Failure.Failure | undefined => {
   if (value === undefined || value === null) return invalid("a DecryptedMessage is required")
   if (!isPlain(value)) return invalid("a DecryptedMessage as JSON is required, or a text")
-  // formatting that is silently left out would be worse
-  if ("parse_mode" in value) return invalid("parse_mode is not supported, give entities")
   return undefined
 }
 
@@ -45,15 +46,23 @@ const failed = (error: unknown): Failure.Failure => {
 /** A message as it is given: a `DecryptedMessage`, or a text. */
 const draft = (
   value: unknown,
-  randomId: bigint | undefined
+  randomId: bigint | undefined,
+  parseMode: unknown
 ): Result.Result<DecryptedMessage.AnyDraft, Failure.Failure> => {
-  if (typeof value === "string") return Result.succeed(named(DecryptedMessage.message(value), randomId))
+  if (typeof value === "string") {
+    if (parseMode === undefined) return Result.succeed(named(DecryptedMessage.message(value), randomId))
+    return draft({ _: "decryptedMessage", message: value }, randomId, parseMode)
+  }
   const refusal = refuse(value)
   if (refusal !== undefined) return Result.fail(refusal)
-  return Result.mapBoth(DecryptedMessage.fromJson(value), {
-    onFailure: failed,
-    onSuccess: (made) => named(made, randomId)
-  })
+  return Result.flatMap(
+    Formatted.message(value as Formatted.JsonObject, parseMode),
+    (whole) =>
+      Result.mapBoth(DecryptedMessage.fromJson(whole), {
+        onFailure: failed,
+        onSuccess: (made) => named(made, randomId)
+      })
+  )
 }
 
 const named = <D extends { readonly randomId?: bigint }>(made: D, randomId: bigint | undefined): D =>
@@ -81,11 +90,20 @@ const fileDraft = (
       mimeType: file?.contentType === "" ? undefined : file?.contentType,
       caption
     })
-    return Result.succeed(named(Media.message(media, { text: typeof given === "string" ? given : "" }), randomId))
+    const text = typeof given === "string" ? given : ""
+    if (params["parse_mode"] === undefined || text === "") {
+      return Result.succeed(named(Media.message(media, { text }), randomId))
+    }
+    return Result.map(Formatted.parse(text, params["parse_mode"]), ({ entities, text }) => {
+      const made = { ...Media.message(media, { text }), entities: Formatting.toSecret(entities) }
+      return named(made, randomId)
+    })
   }
   const refusal = refuse(given)
   if (refusal !== undefined) return Result.fail(refusal)
-  const value = given as { readonly [key: string]: unknown }
+  const marked = Formatted.message(given as Formatted.JsonObject, params["parse_mode"])
+  if (Result.isFailure(marked)) return Result.fail(marked.failure)
+  const value = marked.success
   const fileless = Result.fail(invalid("a photo or a document is required as media"))
   if (value["_"] !== "decryptedMessage") {
     const media = decodeMedia(value)
@@ -195,16 +213,34 @@ export const timedOut = new Failure.Failure({
 
 const chatIdOf = (params: Params.Params) => Effect.fromResult(LoosePeer.chatId(params["peer"]))
 
-const rawData = Failure.badRequest(
-  "data cannot be sent as it is: the numbers of a secret chat belong to this gateway. Give message instead",
-  "MESSAGE_INVALID"
-)
+/** A message that is TL already, as bytes in JSON or in base64. */
+const rawDraft = (
+  params: Params.Params,
+  randomId: bigint | undefined
+): Result.Result<DecryptedMessage.AnyDraft, Failure.Failure> => {
+  const { data, message } = params
+  if (message !== undefined) {
+    return Result.fail(Failure.badRequest("The parameters message and data exclude each other", "PARAMETERS_INVALID"))
+  }
+  const given = typeof data === "string" ? bytes({ _: "bytes", bytes: data }) : bytes(data)
+  if (given === undefined) {
+    return Result.fail(Failure.badRequest("Parameter data: expected bytes in base64", "PARAMETERS_INVALID"))
+  }
+  return Result.mapBoth(RawMessage.fromBytes(given), {
+    onFailure: ({ problem }) => Failure.badRequest(`Parameter data: ${problem}`, "MESSAGE_INVALID"),
+    onSuccess: (made) => named(made, randomId)
+  })
+}
 
 const send = (via: "service" | "message"): Operation =>
   Effect.fnUntraced(function*(gateway, call) {
-    if (call.params["data"] !== undefined) return yield* rawData
     const chatId = yield* chatIdOf(call.params)
-    const message = yield* Effect.fromResult(draft(call.params["message"], call.randomId))
+    const { params, randomId } = call
+    const message = yield* Effect.fromResult(
+      params["data"] === undefined
+        ? draft(params["message"], randomId, params["parse_mode"])
+        : rawDraft(params, randomId)
+    )
     const silent = yield* Effect.fromResult(Params.flag(call.params, "silent"))
     const program = via === "service"
       ? sendEncryptedService(chatId, message)
