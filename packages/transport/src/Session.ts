@@ -33,13 +33,17 @@ import type { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as Packet from "@effect-mtproto/crypto/Packet"
 import type { SharedKey } from "@effect-mtproto/crypto/SharedKey"
 import * as Result from "effect/Result"
+import { Acks } from "./internal/acks.ts"
 import * as Binding from "./internal/binding.ts"
 import * as Bytes from "./internal/bytes.ts"
+import * as Complaints from "./internal/complaints.ts"
 import * as Incoming from "./internal/incoming.ts"
+import { Liveness } from "./internal/liveness.ts"
 import * as MessageIds from "./internal/messageIds.ts"
 import * as Notices from "./internal/notices.ts"
 import { Outgoing } from "./internal/outgoing.ts"
 import * as Packing from "./internal/packing.ts"
+import { Queries } from "./internal/queries.ts"
 import * as ReceivedIds from "./internal/receivedIds.ts"
 import * as Salts from "./internal/salts.ts"
 import * as SentPackets from "./internal/sentPackets.ts"
@@ -206,10 +210,7 @@ const EMPTY = new Uint8Array(0)
 const INVOKE_AFTER = 12
 const RECEIVED = 1_000
 const MAX_REJECTIONS = 5
-const MAX_CHECK_DELAY = 60_000
 const RECENT_PACKETS = 64
-/** A packet that takes longer to arrive is as good as none. */
-const SLOWEST_PACKET = 60_000
 const STATE_REQUESTS = 16
 const SALT_REQUEST_INTERVAL = 60_000
 
@@ -225,9 +226,12 @@ class SessionImpl implements Session, Incoming.Handler {
   readonly options: Options
   readonly limits: Limits
   readonly ids: MessageIds.MessageIds
-  readonly received = ReceivedIds.make(RECEIVED)
-  readonly saltStore: Salts.Salts
   readonly clock: ServerClock
+  readonly saltStore: Salts.Salts
+  readonly received = ReceivedIds.make(RECEIVED)
+  readonly queries: Queries
+  readonly acks: Acks
+  readonly liveness: Liveness
   now = 0
   /** The session that the packet being read belongs to. */
   receiving = 0n
@@ -238,24 +242,12 @@ class SessionImpl implements Session, Incoming.Handler {
   contentCount = 0
   orders = 0
   resets = 0
-
-  queue: Array<Outgoing> = []
-  queueSorted = true
-  sent = new Map<bigint, Outgoing>()
-  resending = false
   /** The call that binds a temporary key, until it is answered. */
   binding: Outgoing | undefined
   notices: Array<Notices.Notice> = []
-  acks: Array<bigint> = []
-  ackAt = Infinity
   /** What went with the last packets besides queries. */
   readonly recent = SentPackets.make<ReadonlyArray<Notices.Notice>>(RECENT_PACKETS)
-  stateRequests = new Map<bigint, ReadonlyArray<bigint>>()
-  checkAt = Infinity
-  lastReceived = 0
-  /** When a packet came last that was the server's. */
-  provenAt = 0
-  pingSentAt: number | undefined
+  readonly stateRequests = new Map<bigint, ReadonlyArray<bigint>>()
   saltsAskedAt = -Infinity
   saltRequest = 0n
   out: Array<Event> = []
@@ -268,6 +260,9 @@ class SessionImpl implements Session, Incoming.Handler {
     this.ids = MessageIds.make(Bytes.readInt(crypto.randomBytes(4), 0))
     this.saltStore = Salts.make(options.salts)
     this.clock = new ServerClock(options.timeOffset, options.synchronised)
+    this.queries = new Queries(this.limits.stateCheck)
+    this.acks = new Acks(this.limits)
+    this.liveness = new Liveness(this.limits)
     if (options.binding !== undefined) this.bind()
   }
 
@@ -284,36 +279,31 @@ class SessionImpl implements Session, Incoming.Handler {
   query(body: Uint8Array, options: { readonly repeatable: boolean; readonly after?: Query | undefined }): Query {
     const after = options.after as Outgoing | undefined
     const query = new Outgoing(++this.orders, body, options.repeatable, after, this.limits.stateCheck)
-    this.queue.push(query)
+    this.queries.add(query)
     return query
   }
 
   cancel(handle: Query): void {
     const query = handle as Outgoing
     if (query.state === "done") return
-    if (query.state === "queued") this.queue.splice(this.queue.indexOf(query), 1)
-    else this.notify({ _tag: "rpc_drop_answer", reqMsgId: query.msgId })
+    if (query.state !== "queued") this.notify({ _tag: "rpc_drop_answer", reqMsgId: query.msgId })
     this.finish(query)
   }
 
   attach(now: number): void {
     this.attached = true
-    this.lastReceived = this.provenAt = now
-    this.pingSentAt = undefined
+    this.liveness.prove(now)
     this.notices = this.notices.filter((notice) => notice.again)
     this.stateRequests.clear()
+    this.queries.restartChecks(now)
     const unanswered: Array<bigint> = []
-    this.checkAt = Infinity
-    for (const query of this.sent.values()) {
-      query.checkDelay = this.limits.stateCheck
-      query.checkAt = this.checkAt = now + query.checkDelay
+    for (const query of this.queries.sent.values()) {
       // the server may have executed it, lost the session since, and would execute it again
-      if (query.state === "sent" && query.repeatable) this.sendAgain(query)
+      if (query.state === "sent" && query.repeatable) this.queries.sendAgain(query)
       else unanswered.push(query.msgId)
     }
     if (unanswered.length > 0) this.askState(unanswered)
-    // the server may have closed the last connection before it read these
-    if (this.acks.length > 0) this.ackAt = now
+    this.acks.hasten(now)
   }
 
   detach(): void {
@@ -328,12 +318,8 @@ class SessionImpl implements Session, Incoming.Handler {
 
   wakeAt(): number {
     if (!this.attached) return Infinity
-    if (this.mayQuery() || this.notices.length > 0 || this.resending) return -Infinity
-    if (this.acks.length >= this.limits.ackThreshold) return -Infinity
-    const ping = this.pingSentAt === undefined
-      ? this.lastReceived + this.limits.pingInterval
-      : this.pingSentAt + this.limits.pongTimeout
-    return Math.min(this.ackAt, this.checkAt, ping)
+    if (this.mayQuery() || this.notices.length > 0 || this.queries.areResending) return -Infinity
+    return Math.min(this.acks.wakeAt(), this.queries.wakeAt(), this.liveness.wakeAt())
   }
 
   // ----- sending
@@ -347,39 +333,21 @@ class SessionImpl implements Session, Incoming.Handler {
 
   private runTimers(): void {
     const now = this.now
-    if (now >= this.checkAt) this.checkStates()
-    if (this.pingSentAt !== undefined) {
-      if (now >= this.pingSentAt + this.limits.pongTimeout) {
-        this.pingSentAt = undefined
-        this.out.push({ _tag: "Close", reason: "dead" })
-      }
-    } else if (now >= this.lastReceived + this.limits.pingInterval) {
-      this.pingSentAt = now
-      const delay = Math.ceil((this.limits.pingInterval + this.limits.pongTimeout) / 1000) + 20
+    const unanswered = this.queries.takeUnanswered(now)
+    if (unanswered.length > 0) this.askState(unanswered)
+    const due = this.liveness.poll(now)
+    if (due === "dead") {
+      this.out.push({ _tag: "Close", reason: "dead" })
+    } else if (due === "ping") {
       const pingId = Bytes.readLong(this.crypto.randomBytes(8), 0)
-      this.notify({ _tag: "ping_delay_disconnect", pingId, disconnectDelay: delay })
+      this.notify({ _tag: "ping_delay_disconnect", pingId, disconnectDelay: this.liveness.disconnectDelay() })
     }
-    if (this.saltStore.isLow(this.clock.seconds(this.now)) && now >= this.saltsAskedAt + SALT_REQUEST_INTERVAL) {
+    if (this.saltStore.isLow(this.clock.seconds(now)) && now >= this.saltsAskedAt + SALT_REQUEST_INTERVAL) {
       this.saltsAskedAt = now
       this.notify({ _tag: "get_future_salts", num: 64 }, (msgId) => {
         this.saltRequest = msgId
       })
     }
-  }
-
-  private checkStates(): void {
-    let next = Infinity
-    const ids: Array<bigint> = []
-    for (const query of this.sent.values()) {
-      if (query.checkAt <= this.now) {
-        ids.push(query.msgId)
-        query.checkDelay = Math.min(2 * query.checkDelay, MAX_CHECK_DELAY)
-        query.checkAt = this.now + query.checkDelay
-      }
-      if (query.checkAt < next) next = query.checkAt
-    }
-    this.checkAt = next
-    if (ids.length > 0) this.askState(ids)
   }
 
   private askState(ids: ReadonlyArray<bigint>): void {
@@ -394,38 +362,21 @@ class SessionImpl implements Session, Incoming.Handler {
 
   /** Everything that is to be sent now, in the order in which identifiers are given. */
   private collect(): Array<Outgoing | Notices.Notice> {
-    const out: Array<Outgoing | Notices.Notice> = []
-    if (this.resending) {
-      this.resending = false
-      for (const query of this.sent.values()) if (query.resend) out.push(query)
-      out.sort((a, b) => ((a as Outgoing).msgId < (b as Outgoing).msgId ? -1 : 1))
-    }
-    for (const notice of this.notices) out.push(notice)
+    const out: Array<Outgoing | Notices.Notice> = [...this.queries.takeResending(), ...this.notices]
     this.notices = []
     if (this.mayQuery()) {
-      if (!this.queueSorted) this.queue.sort((a, b) => a.order - b.order)
-      this.queueSorted = true
-      const queue = this.queue
-      // the call that binds has the lowest order
-      this.queue = this.binding === undefined ? [] : queue.splice(1)
-      for (const query of queue) out.push(query)
+      // the call that binds has the lowest order, and goes alone
+      for (const query of this.queries.take(this.binding !== undefined)) out.push(query)
     }
-    const due = out.length > 1 || (out.length === 1 && this.acks.length >= this.limits.ackCompany) ||
-      this.acks.length >= this.limits.ackThreshold || this.now >= this.ackAt
-    if (this.acks.length > 0 && due) {
-      for (let i = 0; i < this.acks.length; i += Service.MAX_IDS) {
-        const acks = this.acks.slice(i, i + Service.MAX_IDS)
-        out.push({ ...Notices.make({ _tag: "msgs_ack", msgIds: acks }), acks })
-      }
-      this.acks = []
-      this.ackAt = Infinity
+    for (const acks of this.acks.take(this.now, out.length)) {
+      out.push({ ...Notices.make({ _tag: "msgs_ack", msgIds: acks }), acks })
     }
     return out
   }
 
   /** Whether there are queries that may go out. */
   private mayQuery(): boolean {
-    return this.queue.length > 0 && (this.binding === undefined || this.binding.state === "queued")
+    return this.queries.areWaiting && (this.binding === undefined || this.binding.state === "queued")
   }
 
   /** What an item needs in a container, at most. */
@@ -484,10 +435,7 @@ class SessionImpl implements Session, Incoming.Handler {
       ? Bytes.concat(wait, query.wrapped ? this.options.header : EMPTY, query.body)
       : query.body
     query.seqNo = this.nextSeqNo(true)
-    query.state = "sent"
-    query.checkAt = this.now + query.checkDelay
-    if (query.checkAt < this.checkAt) this.checkAt = query.checkAt
-    this.sent.set(query.msgId, query)
+    this.queries.send(this.now, query)
     return { msgId: query.msgId, seqNo: query.seqNo, body: query.wire }
   }
 
@@ -514,17 +462,14 @@ class SessionImpl implements Session, Incoming.Handler {
     if (message.sessionId !== this.id) return
     this.receiving = this.id
     this.authenticated++
-    this.lastReceived = this.provenAt = now
-    this.pingSentAt = undefined
+    this.liveness.prove(now)
     if (!this.clock.observe(now, message.msgId) && !Incoming.isComplaint(message.body)) return
     Incoming.dispatch(this, message, this.limits.maxInflated)
-    if (this.acks.length > 0 && this.ackAt === Infinity) this.ackAt = now + this.limits.ackDelay
+    this.acks.hold(now)
   }
 
   stir(now: number): void {
-    if (now >= this.provenAt + SLOWEST_PACKET) return
-    this.lastReceived = now
-    this.pingSentAt = undefined
+    this.liveness.stir(now)
   }
 
   accept(msgId: bigint, seqNo: number): boolean {
@@ -535,12 +480,12 @@ class SessionImpl implements Session, Incoming.Handler {
       this.reset(NOTHING)
       return false
     }
-    if ((seqNo & 1) === 1) this.acks.push(msgId)
+    if ((seqNo & 1) === 1) this.acks.add(msgId)
     return verdict === "new"
   }
 
   onResult(msgId: bigint, requestId: bigint, result: Uint8Array | undefined): void {
-    const query = this.sent.get(requestId)
+    const query = this.queries.sent.get(requestId)
     if (query === undefined) return
     this.resets = 0
     this.clock.compare(this.now, msgId, requestId)
@@ -560,14 +505,14 @@ class SessionImpl implements Session, Incoming.Handler {
     if (error.message === "CONNECTION_NOT_INITED" || error.message === "CONNECTION_LAYER_INVALID") {
       const refused = query.wrapped
       this.initialised = false
-      if (!refused) return this.renumber(query)
+      if (!refused) return this.queries.putBack(query)
     } else if (query.wrapped) {
       this.initialised = true
     }
     // the server has lost the binding with its memory: the same key is bound once more
     if (error.message === "AUTH_KEY_PERM_EMPTY" && this.options.binding && ++query.rejections <= MAX_REJECTIONS) {
       this.bind()
-      return this.renumber(query)
+      return this.queries.putBack(query)
     }
     this.finish(query)
     this.out.push({ _tag: "Failed", query, code: error.code, message: error.message })
@@ -576,8 +521,7 @@ class SessionImpl implements Session, Incoming.Handler {
   private bind(): void {
     if (this.binding !== undefined) return
     this.binding = new Outgoing(0, EMPTY, true, undefined, this.limits.stateCheck)
-    this.queue.push(this.binding)
-    this.queueSorted = false
+    this.queries.putBack(this.binding)
   }
 
   private onBound(query: Outgoing, result: Uint8Array | undefined): void {
@@ -595,7 +539,7 @@ class SessionImpl implements Session, Incoming.Handler {
 
   onAcks(ids: ReadonlyArray<bigint>): void {
     for (const id of ids) {
-      const query = this.sent.get(id)
+      const query = this.queries.sent.get(id)
       if (query?.state === "sent") query.state = "acked"
     }
   }
@@ -609,40 +553,21 @@ class SessionImpl implements Session, Incoming.Handler {
 
   onBadMessage(noticeId: bigint, badId: bigint, code: number): void {
     if (!this.isOurs(badId)) return
-    switch (code) {
-      case 16:
-        this.clock.set(this.now, noticeId)
-        return this.refuse(badId, () => true)
-      case 17:
-        this.clock.set(this.now, noticeId)
-        return this.reset(this.refused(badId))
-      case 18:
-      case 32:
-      case 33:
-      case 34:
-      case 35:
-        return this.reset(this.refused(badId))
-      case 20:
-        // the server cannot tell any more whether it has executed the message
-        return this.refuse(badId, (query) => query.repeatable)
-      case 48:
-        this.saltsAskedAt = -Infinity
-        return this.refuse(badId, () => true)
-      case 64:
-        for (const query of this.refused(badId)) query.alone = true
-        return this.refuse(badId, () => true)
-      default:
-        return this.refuse(badId, () => true)
-    }
+    const { alone, ifRepeatable, newSalts, newSession, setClock } = Complaints.treatmentOf(code)
+    if (setClock) this.clock.set(this.now, noticeId)
+    if (newSession) return this.reset(this.queries.carriedBy(badId))
+    if (newSalts) this.saltsAskedAt = -Infinity
+    if (alone) { for (const query of this.queries.carriedBy(badId)) query.alone = true }
+    this.refuse(badId, (query) => !ifRepeatable || query.repeatable)
   }
 
   onCreated(firstId: bigint, uniqueId: bigint, salt: bigint): void {
     if (uniqueId === this.uniqueId) return
     this.uniqueId = uniqueId
     this.saltStore.renew(this.clock.seconds(this.now), salt)
-    for (const query of this.sent.values()) {
+    for (const query of this.queries.sent.values()) {
       if (query.outerId >= firstId) continue
-      if (query.repeatable) this.renumber(query)
+      if (query.repeatable) this.queries.putBack(query)
       else this.giveUp(query)
     }
     this.out.push({ _tag: "Salts" }, { _tag: "Created" })
@@ -668,39 +593,39 @@ class SessionImpl implements Session, Incoming.Handler {
 
   onStates(ids: ReadonlyArray<bigint>, info: Uint8Array): void {
     for (let i = 0; i < ids.length && i < info.length; i++) {
-      const query = this.sent.get(ids[i]!)
+      const query = this.queries.sent.get(ids[i]!)
       if (query === undefined) continue
       switch (info[i]! & 7) {
         case 1:
           // forgotten, so perhaps executed
-          if (query.repeatable) this.renumber(query)
+          if (query.repeatable) this.queries.putBack(query)
           else this.giveUp(query)
           break
         case 2:
         case 3:
-          this.sendAgain(query)
+          this.queries.sendAgain(query)
           break
         case 4:
           query.state = "acked"
           // an answer exists and did not arrive: the same message once more makes the server repeat it
-          if ((info[i]! & 64) !== 0) this.sendAgain(query)
+          if ((info[i]! & 64) !== 0) this.queries.sendAgain(query)
           break
       }
     }
   }
 
   onDetailedInfo(queryId: bigint | undefined, answerId: bigint): void {
-    const wanted = queryId === undefined || this.sent.has(queryId)
-    if ((this.received.state(answerId) & 7) === 4 || !wanted) this.acks.push(answerId)
+    const wanted = queryId === undefined || this.queries.sent.has(queryId)
+    if ((this.received.state(answerId) & 7) === 4 || !wanted) this.acks.add(answerId)
     else this.notify({ _tag: "msg_resend_req", msgIds: [answerId] })
   }
 
   onResendRequest(msgId: bigint, ids: ReadonlyArray<bigint>): void {
     const info = new Uint8Array(ids.length)
     for (let i = 0; i < ids.length; i++) {
-      const query = this.sent.get(ids[i]!)
+      const query = this.queries.sent.get(ids[i]!)
       info[i] = query === undefined ? 1 : 4
-      if (query !== undefined) this.sendAgain(query)
+      if (query !== undefined) this.queries.sendAgain(query)
     }
     if (info.includes(1)) this.notify({ _tag: "msgs_state_info", reqMsgId: msgId, info })
   }
@@ -712,26 +637,20 @@ class SessionImpl implements Session, Incoming.Handler {
   // ----- sending again
 
   private isOurs(id: bigint): boolean {
-    return this.recent.has(id) || this.sent.has(id)
-  }
-
-  private refused(badId: bigint): Set<Outgoing> {
-    const out = new Set<Outgoing>()
-    for (const query of this.sent.values()) if (query.msgId === badId || query.outerId === badId) out.add(query)
-    return out
+    return this.recent.has(id) || this.queries.sent.has(id)
   }
 
   /** The server did not take a message, or the container, of this identifier. */
   private refuse(badId: bigint, mayRepeat: (query: Outgoing) => boolean): void {
     for (const notice of this.recent.take(badId) ?? NO_NOTICES) {
       if (notice.acks === undefined) this.notices.push(notice)
-      else for (const id of notice.acks) this.acks.push(id)
+      else for (const id of notice.acks) this.acks.add(id)
     }
-    for (const query of this.refused(badId)) {
+    for (const query of this.queries.carriedBy(badId)) {
       if (++query.rejections > MAX_REJECTIONS) {
         this.reject(query)
       } else if (mayRepeat(query)) {
-        this.renumber(query)
+        this.queries.putBack(query)
       } else {
         this.giveUp(query)
       }
@@ -746,37 +665,21 @@ class SessionImpl implements Session, Incoming.Handler {
     this.ids.reset()
     this.contentCount = 0
     this.received.clear()
-    this.acks = []
-    this.ackAt = Infinity
+    this.acks.clear()
     this.recent.clear()
     this.stateRequests.clear()
-    this.pingSentAt = undefined
+    this.liveness.forgetPing()
     this.initialised = false
-    for (const query of this.sent.values()) {
+    for (const query of this.queries.sent.values()) {
       if (refused.has(query) && ++query.rejections > MAX_REJECTIONS) {
         this.reject(query)
       } else if (query.repeatable || refused.has(query)) {
-        this.renumber(query)
+        this.queries.putBack(query)
       } else {
         this.giveUp(query)
       }
     }
     this.notify({ _tag: "destroy_session", sessionId: old })
-  }
-
-  private sendAgain(query: Outgoing): void {
-    query.resend = true
-    this.resending = true
-  }
-
-  /** Back into the queue: it will be sent under a new identifier, in its old place among the queries. */
-  private renumber(query: Outgoing): void {
-    this.sent.delete(query.msgId)
-    query.state = "queued"
-    query.resend = false
-    query.checkDelay = this.limits.stateCheck
-    this.queue.push(query)
-    this.queueSorted = false
   }
 
   private reject(query: Outgoing): void {
@@ -794,7 +697,7 @@ class SessionImpl implements Session, Incoming.Handler {
   }
 
   private finish(query: Outgoing): void {
-    this.sent.delete(query.msgId)
+    this.queries.remove(query)
     query.state = "done"
     query.after = undefined
     query.wire = EMPTY
