@@ -113,7 +113,12 @@ const lua = Command.make(
   "lua",
   flags,
   Effect.fn("lua")(function*(given) {
-    const script = yield* LuaScript.fromFile(given.script)
+    const script = yield* Effect.mapError(LuaScript.fromFile(given.script), ({ reason }) =>
+      new Failed({
+        why: reason._tag === "NotFound"
+          ? `There is no script ${given.script}`
+          : `The script ${given.script} cannot be read: ${reason._tag}`
+      }))
     const made = LuaHost.layer({
       strict: given.strict,
       limits: { memory: given.memory * 2 ** 20, instructions: given.instructions, time: given.seconds * 1000 }
