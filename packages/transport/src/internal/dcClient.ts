@@ -3,11 +3,9 @@
  * there is none, and carries calls and updates between the session and those who
  * use it. What decides is in `Session` and `Calls`; this file only drives them.
  */
-import * as Api from "@effect-mtproto/core/Api"
 import type { Framing } from "@effect-mtproto/core/Framing"
 import * as Memory from "@effect-mtproto/core/Memory"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
-import * as Packet from "@effect-mtproto/crypto/Packet"
 import type { RsaPublicKey } from "@effect-mtproto/crypto/RsaPublicKey"
 import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
 import * as Clock from "effect/Clock"
@@ -18,7 +16,7 @@ import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as AuthKeyExchange from "../AuthKeyExchange.ts"
+import type * as AuthKeyExchange from "../AuthKeyExchange.ts"
 import * as Calls from "../Calls.ts"
 import * as Connection from "../Connection.ts"
 import type { Datacenter } from "../Datacenter.ts"
@@ -27,7 +25,7 @@ import * as Session from "../Session.ts"
 import type { SessionStore, SessionStoreError } from "../SessionStore.ts"
 import { TransportError } from "../Transport.ts"
 import * as Alarm from "./alarm.ts"
-import * as MessageIds from "./messageIds.ts"
+import * as Keys from "./keys.ts"
 import * as Signal from "./signal.ts"
 
 /** An error of the API as it came, before it is known which method documents it. */
@@ -87,12 +85,9 @@ export interface DcClient {
 }
 
 const FIRST_BACKOFF = 250
-/** A server that does not know our key may have lost it on one machine only. */
-const UNKNOWN_KEY = 2
 const MAX_EXCHANGES = 5
 const SEND_TIMEOUT = 14_000
 
-const CODE_UNKNOWN_KEY = -404
 const CODE_FLOOD = -429
 const CODE_WRONG_DC = -444
 const FLOOD_BACKOFF = 1_000
@@ -131,23 +126,6 @@ type Failure =
   | BindingError
   | Renewed
 
-interface PermanentKey {
-  readonly key: SharedKey.SharedKey
-  /** By our clock, in milliseconds. */
-  readonly createdAt: number
-}
-
-interface TemporaryKey {
-  readonly key: SharedKey.SharedKey
-  readonly salts: ReadonlyArray<Session.Salt>
-  readonly timeOffset: number
-  /** By the server's clock, in seconds. */
-  readonly expiresAt: number
-  /** By our clock, in milliseconds. */
-  readonly endsAt: number
-  readonly renewAt: number
-}
-
 export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreError, Scope.Scope> = Effect.fnUntraced(
   function*(settings) {
     const { crypto, id: dcId, store } = settings
@@ -165,11 +143,11 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     /** Since when a packet is being written to the socket. */
     let sendingSince: number | undefined
     let stalled: Deferred.Deferred<never, Connection.ConnectionError | Renewed> | undefined
-    let permanent: PermanentKey | undefined
+    let permanent: Keys.PermanentKey | undefined
     /** The temporary key of the session. */
-    let temporary: TemporaryKey | undefined
+    let temporary: Keys.TemporaryKey | undefined
     /** The temporary key that the next session begins with. */
-    let spare: TemporaryKey | undefined
+    let spare: Keys.TemporaryKey | undefined
     const temporaryChanged = Latch.makeUnsafe(false)
     let connections = 0
     /** Connections in a row that came to nothing; says which address is next. */
@@ -337,53 +315,12 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       })
     })
 
-    const exchange = Effect.fnUntraced(function*(connection: Connection.Connection, expiresIn?: number) {
-      const ids = MessageIds.make(0)
-      const ask = Effect.fnUntraced(function*(body: Uint8Array) {
-        yield* connection.send([Packet.sealPlain({ msgId: ids.next(now()), body })])
-        while (true) {
-          for (const packet of yield* connection.receive) {
-            const opened = Packet.openPlain(packet)
-            if (Result.isSuccess(opened)) return opened.success.body
-          }
-        }
-      })
-      const agreed = yield* Effect.timeoutOrElse(
-        AuthKeyExchange.run(crypto, { publicKeys: settings.publicKeys, dc: settings.wireDc, expiresIn }, ask),
-        {
-          duration: settings.exchangeTimeout,
-          orElse: () => Effect.fail(new Connection.ConnectionError({ reason: "silent" }))
-        }
-      )
-      const time = now()
-      const seconds = Math.floor(agreed.serverTime)
-      return {
-        key: agreed.key,
-        time,
-        seconds,
-        timeOffset: agreed.serverTime * 1_000 - time,
-        salts: [{ salt: agreed.serverSalt, validSince: seconds, validUntil: seconds + SALT_LIFE }]
-      }
-    })
-
-    const exchangeTemporary = Effect.fnUntraced(function*(connection: Connection.Connection, life: number) {
-      const { key, salts, seconds, time, timeOffset } = yield* exchange(connection, life)
-      const early = Math.min(life / 4, RENEW_EARLY) + (yield* Random.nextBetween(0, Math.min(life / 24, RENEW_JITTER)))
-      const made: TemporaryKey = {
-        key,
-        salts,
-        timeOffset,
-        expiresAt: seconds + life,
-        endsAt: time + life * 1_000,
-        renewAt: time + (life - early) * 1_000
-      }
-      return made
-    })
+    const keys = Keys.make({ ...settings, now, openConnection })
 
     /** Begins a session, with keys that are agreed on first where there are none. */
     const begin = Effect.fnUntraced(function*(connection: Connection.Connection) {
       if (permanent === undefined) {
-        const { key, salts, time, timeOffset } = yield* exchange(connection)
+        const { key, salts, time, timeOffset } = yield* keys.agree(connection)
         yield* store.setAuthKey(dcId, {
           key: Redacted.make(key.bytes, { label: "authKey" }),
           createdAt: Math.floor(time / 1_000),
@@ -393,9 +330,9 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         permanent = { key, createdAt: time }
         if (settings.temporaryKeys === undefined) return makeSession(key, { salts, timeOffset, synchronised: true })
       }
-      const made: TemporaryKey = spare !== undefined && spare.endsAt > now()
+      const made: Keys.TemporaryKey = spare !== undefined && spare.endsAt > now()
         ? spare
-        : yield* exchangeTemporary(connection, settings.temporaryKeys!)
+        : yield* keys.agreeForNow(connection, settings.temporaryKeys!)
       spare = undefined
       temporary = made
       temporaryChanged.openUnsafe()
@@ -443,38 +380,6 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
       if (stalled !== undefined) Deferred.doneUnsafe(stalled, Effect.fail(new Renewed()))
     }
 
-    /** Whether the server says, twice in a row, that it does not know a key. Anything else is no proof. */
-    const isForgotten = Effect.fnUntraced(function*(key: SharedKey.SharedKey) {
-      for (let i = 0; i < UNKNOWN_KEY; i++) {
-        const failure = yield* Effect.flip(probe(key))
-        if (failure?.code !== CODE_UNKNOWN_KEY) return false
-      }
-      return true
-    })
-
-    /** Speaks once with a key; fails with `undefined` as soon as the server has proved that it knows it. */
-    const probe = (key: SharedKey.SharedKey): Effect.Effect<never, Connection.ConnectionError | undefined> =>
-      Effect.gen(function*() {
-        const connection = yield* openConnection
-        const trial = Session.make(crypto, {
-          key,
-          header: settings.header,
-          salts: [],
-          timeOffset: 0,
-          synchronised: false
-        })
-        trial.query(Api.encodeRequest(Api.help.getNearestDc()), { repeatable: true })
-        trial.attach(now())
-        yield* connection.send(trial.poll(now()))
-        while (true) {
-          for (const packet of yield* connection.receive) trial.receive(now(), packet)
-          if (trial.authenticated > 0) return yield* Effect.fail(undefined)
-        }
-      }).pipe(
-        Effect.scoped,
-        Effect.timeoutOrElse({ duration: settings.exchangeTimeout, orElse: () => Effect.fail(undefined) })
-      )
-
     // ----- the next temporary key, made beside the one in use
 
     const renew = Effect.fnUntraced(function*(life: number) {
@@ -488,7 +393,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
         yield* Effect.raceFirst(Effect.sleep(Math.max(0, current.renewAt - now())), temporaryChanged.await)
         if (temporary !== current || now() < current.renewAt) continue
         const made = yield* Effect.result(
-          Effect.scoped(Effect.flatMap(openConnection, (connection) => exchangeTemporary(connection, life)))
+          Effect.scoped(Effect.flatMap(openConnection, (connection) => keys.agreeForNow(connection, life)))
         )
         if (Result.isFailure(made)) {
           yield* Effect.logDebug(`No temporary key was agreed on yet: ${made.failure.message}`)
@@ -512,7 +417,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
     }
 
     /** Waits until no call would be executed twice, or until the key cannot wait any longer. */
-    const drain = Effect.fnUntraced(function*(current: TemporaryKey) {
+    const drain = Effect.fnUntraced(function*(current: Keys.TemporaryKey) {
       while (temporary === current) {
         const until = now() + DRAIN
         calls.hold(true)
@@ -552,12 +457,12 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
 
           const code = failure._tag === "ConnectionError" ? failure.code : undefined
           if (failure._tag === "Renewed") continue
-          if (temporary !== undefined && (code === CODE_UNKNOWN_KEY || failure._tag === "BindingError")) {
+          if (temporary !== undefined && (code === Keys.CODE_UNKNOWN || failure._tag === "BindingError")) {
             // the temporary key is the first to be suspected, and costs nothing but another one
             session = temporary = undefined
             const suspicious = failure._tag === "BindingError" && failure.text === "ENCRYPTED_MESSAGE_INVALID" &&
               permanent !== undefined && now() - permanent.createdAt > YOUNG_KEY
-            if (suspicious && (yield* isForgotten(permanent!.key))) {
+            if (suspicious && (yield* keys.isForgotten(permanent!.key))) {
               if (settings.isLoggedIn()) return giveUp(forgotten)
               permanent = undefined
               yield* Effect.ignore(store.removeAuthKey(dcId))
@@ -565,7 +470,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
               exchanges = 0
               failAll(new TransportError({ reason: "handshake", detail: failure.message }))
             }
-          } else if (session !== undefined && code === CODE_UNKNOWN_KEY && ++unknownKey >= UNKNOWN_KEY) {
+          } else if (session !== undefined && code === Keys.CODE_UNKNOWN && ++unknownKey >= Keys.UNKNOWN_TIMES) {
             if (settings.isLoggedIn()) return giveUp(forgotten)
             // a key that nobody has logged in with is forgotten by servers after a while
             session = permanent = undefined
@@ -582,7 +487,7 @@ export const make: (settings: Settings) => Effect.Effect<DcClient, SessionStoreE
             return giveUp(new TransportError({ reason: "handshake", detail: failure.message }))
           } else if (failure._tag === "SessionStoreError") {
             failAll(new TransportError({ reason: "store", detail: failure.message, cause: failure }))
-          } else if (session === undefined && failure._tag !== "ConnectionError" || code === CODE_UNKNOWN_KEY) {
+          } else if (session === undefined && failure._tag !== "ConnectionError" || code === Keys.CODE_UNKNOWN) {
             if (++exchanges >= MAX_EXCHANGES) {
               exchanges = 0
               failAll(new TransportError({ reason: "handshake", detail: failure.message }))
@@ -614,13 +519,7 @@ const forgotten = new TransportError({
   detail: "the server does not know the authorization key"
 })
 
-/** So long before its end, in seconds, a temporary key is replaced; and at most so much earlier. */
-const RENEW_EARLY = 3_600
-const RENEW_JITTER = 600
 const DRAIN_POLL = 20
-
-/** How long the first salt of a key is known to be good, in seconds. */
-const SALT_LIFE = 600
 
 interface Caller {
   readonly resume: (result: Effect.Effect<any, ServerError | TransportError>) => void
