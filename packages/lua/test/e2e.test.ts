@@ -615,6 +615,48 @@ layer(Accounts.layer, { excludeTestServices: true, timeout: 60_000 })("scripts a
       assert.deepStrictEqual(readdirSync(folder).toSorted(), ["in", "secret.txt"])
     }))
 
+  it.effect("files of ordinary chats, both ways", () =>
+    Effect.gen(function*() {
+      const { ann, bob } = yield* Accounts
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "lua-files-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+      )
+      const content = "0123456789".repeat(60_000)
+      writeFileSync(join(folder, "big.txt"), content)
+      const made = LuaHost.layer(patient({ strict: true })).pipe(
+        Layer.provide(LuaFiles.layer({ folder })),
+        Layer.provide(NodeServices.layer)
+      )
+      const host = Context.get(yield* Effect.provideContext(Layer.build(made), ann.services), LuaHost.LuaHost)
+      const vm = yield* host.vm()
+      yield* vm.set("bob", bob.user.id)
+      yield* vm.load({
+        name: "cloud.lua",
+        source: `
+          contacts.resolvePhone{phone = "15550002"}
+          local sent = messages.sendMedia{peer = bob, message = "a file", media = {_ = "inputMediaUploadedDocument",
+            file = upload("big.txt"), mime_type = "text/plain",
+            attributes = {{_ = "documentAttributeFilename", file_name = "../big.txt"}}}}
+          local message
+          for _, update in ipairs(sent.updates) do
+            if update._ == "updateNewMessage" then message = update.message end
+          end
+          result = {download_to_dir(message, "."), download_to_file(message, "copy.txt"), download({_ = "updateNewMessage",
+            message = message}), #download(message.media)}
+          madeline_strict(false)
+          failed = download({_ = "message", media = {_ = "messageMediaEmpty"}}).error`
+      })
+      assert.strictEqual(yield* vm.get("failed"), "PARAMETERS_INVALID")
+      const result = [...((yield* vm.get("result")) as LuaValue.LuaTable).values()]
+      assert.strictEqual(result[1], "copy.txt")
+      assert.strictEqual(result[2], content)
+      assert.strictEqual(result[3], BigInt(content.length))
+      const names = readdirSync(folder).toSorted()
+      assert.deepStrictEqual(names, ["_big.txt", "big.txt", "copy.txt"])
+      for (const name of names) assert.strictEqual(readFileSync(join(folder, name), "utf8"), content, name)
+    }))
+
   it.effect("a host that gives no folder", () =>
     Effect.gen(function*() {
       const { run } = yield* vmOf()
