@@ -319,7 +319,11 @@ export interface Driver {
     until: number
   ) => Effect.Effect<ReadonlyArray<{ readonly chatId: number; readonly wakeAt: number }>, StoreError>
 
-  readonly commit: (write: Write) => Effect.Effect<Committed, StoreError>
+  /** `alone`: no other commit is about to come, so a store that groups them need not wait for company. */
+  readonly commit: (
+    write: Write,
+    options?: { readonly alone?: boolean | undefined }
+  ) => Effect.Effect<Committed, StoreError>
 
   /** Messages of ours that have to be sent, by index, from the first index above `after`. */
   readonly outboxUnsent: (page: {

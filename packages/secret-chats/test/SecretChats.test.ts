@@ -328,13 +328,13 @@ describe("sending", () => {
   it.live("whoever is interrupted before the commit has sent nothing; after it, all of it", () =>
     Effect.gen(function*() {
       const { alice, bob, chatId, relay } = yield* pair()
-      const never = yield* Effect.forkChild(alice.chats.sendText(chatId, "never"), { startImmediately: true })
-      yield* Fiber.interrupt(never)
       const gate = yield* Deferred.make<void>()
       relay.fail("messages.sendEncrypted", { after: gate })
       const sent = yield* Effect.forkChild(alice.chats.sendText(chatId, "sent"))
-      yield* eventually(() => (alice.store as any) !== undefined)
       yield* settle
+      // While another message is under way, a commit waits a turn for company.
+      const never = yield* Effect.forkChild(alice.chats.sendText(chatId, "never"), { startImmediately: true })
+      yield* Fiber.interrupt(never)
       yield* Fiber.interrupt(sent)
       yield* Deferred.succeed(gate, undefined)
       yield* eventually(() => messagesOf(bob).includes("sent"))

@@ -52,7 +52,9 @@ export const lazyDelay = Duration.millis(20)
 const retryDelay = Duration.seconds(1)
 
 /** Jobs of one transaction. */
-const maxBatch = 256
+const maxBatch = 512
+/** Turns of the event loop for which what has come waits for what comes behind it, in a backlog. */
+const maxGathering = 8
 /** Attempts against another process that keeps winning. */
 const maxConflicts = 16
 /** Chats whose state stays in memory after use. */
@@ -110,7 +112,13 @@ export interface Actor {
   queue: Array<Job>
   lazy: Array<Job>
   draining: boolean
+  /** The next transaction has no other to share a commit with. */
+  alone: boolean
+  /** The last transaction took in more than one update: others may be right behind them. */
+  backlog: boolean
   lazyTimer: boolean
+  /** Who waits for the chat to be loaded. */
+  asking: number
   /** What is committed and not known to be taken by the server, by index. */
   readonly unsent: Map<number, OutboxEntry>
   /** Ranges that go out again and have to be read from the store. */
@@ -121,6 +129,8 @@ export interface Actor {
   flushing: object | undefined
   /** Interrupts the pause between two attempts to send. */
   kick: Deferred.Deferred<void> | undefined
+  /** Something new is to be sent, and the pause has not begun. */
+  kicked: boolean
   /** A commit failed, and may have happened nevertheless. */
   doubtful: boolean
   /** Fibers that act on this chat. */
@@ -177,12 +187,16 @@ export const actorOf = (engine: Engine, chatId: number): Actor => {
       queue: [],
       lazy: [],
       draining: false,
+      alone: false,
+      backlog: false,
       lazyTimer: false,
+      asking: 0,
       unsent: new Map(),
       resend: [],
       waiters: new Map(),
       flushing: undefined,
       kick: undefined,
+      kicked: false,
       doubtful: false,
       activity: 0,
       observers: new Set()
@@ -386,10 +400,48 @@ const wake = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect<voi
         if (!actor.draining) evict(engine)
         return actor.draining
       },
-      body: () => runBatch(engine, actor, perform),
+      body: () =>
+        actor.backlog
+          ? Effect.andThen(gather(actor), runBatch(engine, actor, perform))
+          : runBatch(engine, actor, perform),
+      step: () => {
+        actor.alone = false
+      }
+    })
+    // Whoever talks alone need not wait for company.
+    actor.alone = isAlone(engine, actor)
+    return start(engine, Effect.onInterrupt(loop, () => abandon), { startImmediately: actor.alone })
+  })
+
+/** Whether nobody else is sending, so that no job is about to come that could share the commit. */
+const isAlone = (engine: Engine, actor: Actor): boolean => {
+  if (actor.backlog || actor.queue.length !== 1 || actor.queue[0]!.committed !== undefined) return false
+  for (const other of engine.actors.values()) {
+    if (other.waiters.size > 0 || (other.draining && other !== actor)) return false
+  }
+  return true
+}
+
+/**
+ * While updates keep coming, those that have come wait a few turns for those right behind them, and share their commit.
+ * Whatever somebody waits for ends the wait.
+ */
+const gather = (actor: Actor): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    let turns = 0
+    let seen = -1
+    let still = 0
+    return Effect.whileLoop({
+      while: () => {
+        const { length } = actor.queue
+        still = length > seen ? 0 : still + 1
+        seen = length
+        return length > 0 && length < maxBatch && still < 2 && turns++ < maxGathering &&
+          actor.queue.every((job) => job.committed !== undefined)
+      },
+      body: () => Effect.yieldNow,
       step: () => {}
     })
-    return start(engine, Effect.onInterrupt(loop, () => abandon))
   })
 
 const fail = (jobs: ReadonlyArray<Job>): void => {
@@ -444,23 +496,41 @@ const loadUnsent = Effect.fnUntraced(function*(engine: Engine, actor: Actor): Ef
   }
 })
 
-/** The state of a chat, loaded if it has to be. @internal */
+/**
+ * The state of a chat, loaded if it has to be. Nobody overtakes those who wait for that: messages are numbered in the order
+ * of the calls.
+ *
+ * @internal
+ */
 export const stateOf = (
   engine: Engine,
   perform: Perform,
   actor: Actor
 ): Effect.Effect<ChatState.ChatState, StoreError, Services> =>
   Effect.suspend(() =>
-    actor.loaded !== undefined
+    actor.loaded !== undefined && actor.asking === 0
       ? Effect.succeed(actor.loaded.state)
-      : submit(engine, perform, actor.chatId, (work) => Result.succeed(work.state))
+      : Effect.ensuring(
+        Effect.suspend(() => {
+          actor.asking++
+          return submit(engine, perform, actor.chatId, (work) => Result.succeed(work.state))
+        }),
+        Effect.sync(() => {
+          actor.asking--
+        })
+      )
   )
 
 // ----- batches
 
 const takeJobs = (actor: Actor): ReadonlyArray<Job> => {
   const jobs = [...actor.lazy.splice(0), ...actor.queue.splice(0, maxBatch)]
-  for (const job of jobs) job.taken = true
+  let updates = 0
+  for (const job of jobs) {
+    job.taken = true
+    if (job.committed !== undefined) updates++
+  }
+  actor.backlog = updates > 1
   return jobs
 }
 
@@ -545,7 +615,7 @@ const transact = (
       const known = incoming.length === 0 ? [] : yield* engine.store.known(chatId, incoming)
       const version = before?.version ?? 0
       const committed = yield* Effect.result(
-        engine.store.commit(work.write(version, known, isSending(actor, work)))
+        engine.store.commit(work.write(version, known, isSending(actor, work)), { alone: actor.alone })
       )
       if (Result.isFailure(committed)) {
         if (committed.failure.reason !== "conflict" || conflicts >= maxConflicts) {

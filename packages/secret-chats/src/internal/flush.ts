@@ -87,7 +87,9 @@ const tell = (actor: Actor, index: number, result: Result.Result<Outcome, Errors
 
 /** Tells everybody who waits, when nothing can be sent any more or for now. @internal */
 export const tellAll = (actor: Actor, error: Errors.SecretChatError): void => {
-  for (const index of actor.waiters.keys()) tell(actor, index, Result.fail(error))
+  // Whoever is told may send again at once; that is another message.
+  const indexes = [...actor.waiters.keys()]
+  for (const index of indexes) tell(actor, index, Result.fail(error))
 }
 
 /**
@@ -100,6 +102,7 @@ export const flush = (engine: Engine, actor: Actor, perform: Perform): Effect.Ef
     if (actor.flushing !== undefined) {
       // The run that goes on looks at what is unsent before it ends.
       if (actor.kick !== undefined) Deferred.doneUnsafe(actor.kick, Effect.void)
+      else actor.kicked = true
       return Effect.void
     }
     const token = actor.flushing = {}
@@ -207,8 +210,11 @@ const run = Effect.fnUntraced(function*(
     }
 
     if (network !== undefined) {
+      actor.kicked = false
+      const final = isFinal(network)
+      if (final) end()
       tellAll(actor, fromTransport(network))
-      if (isFinal(network)) return end()
+      if (final) return
       const delay = networkDelays[Math.min(networkFailures, networkDelays.length - 1)]!
       networkFailures++
       yield* pauseFor(actor, Duration.millis(delay))
@@ -274,6 +280,7 @@ const taken = (engine: Engine, actor: Actor, perform: Perform, entry: OutboxEntr
 /** Waits, unless something new is to be sent. */
 const pauseFor = (actor: Actor, duration: Duration.Duration): Effect.Effect<void> =>
   Effect.suspend(() => {
+    if (actor.kicked) return Effect.void
     const kick = actor.kick = Deferred.makeUnsafe<void>()
     return Effect.ensuring(
       Effect.raceFirst(Effect.sleep(duration), Deferred.await(kick)),

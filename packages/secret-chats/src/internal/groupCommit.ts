@@ -30,7 +30,7 @@ export const make = <A, B, E, R>(options: {
   readonly maxBatch: number
   readonly run: (inputs: ReadonlyArray<A>) => Effect.Effect<ReadonlyArray<Exit.Exit<B, E>>, never, R>
   readonly closed: () => E
-}): Effect.Effect<(input: A) => Effect.Effect<B, E>> => {
+}): Effect.Effect<(input: A, alone?: boolean) => Effect.Effect<B, E>> => {
   let queue: Array<Request<A, B, E>> = []
   let running = false
   let closed = false
@@ -61,7 +61,7 @@ export const make = <A, B, E, R>(options: {
 
   const detached = Effect.updateContext<void, never, R, never>(loop, () => options.context)
 
-  const submit = (input: A): Effect.Effect<B, E> =>
+  const submit = (input: A, alone = false): Effect.Effect<B, E> =>
     Effect.suspend(() => {
       if (closed) return Effect.fail(options.closed())
       const request: Request<A, B, E> = { input, deferred: Deferred.makeUnsafe(), taken: false }
@@ -74,8 +74,8 @@ export const make = <A, B, E, R>(options: {
       if (options.scope.state._tag === "Closed") return Effect.andThen(detached, wait)
       if (running) return wait
       running = true
-      // The fiber starts after those that are ready to run now, so that they come along.
-      return Effect.andThen(Effect.forkIn(detached, options.scope), wait)
+      // The fiber starts after those that are ready to run now, so that they come along; if there are none, at once.
+      return Effect.andThen(Effect.forkIn(detached, options.scope, { startImmediately: alone }), wait)
     })
 
   return Effect.as(

@@ -222,7 +222,7 @@ export const make = (driver: Driver, vault: Vault["Service"], account: string): 
   })
 
   return {
-    commit: (write) => Effect.suspend(() => driver.commit(sealWrite(write))),
+    commit: (write, options) => Effect.suspend(() => driver.commit(sealWrite(write), options)),
     wakes: driver.wakes,
     confirm: driver.confirm,
     nextExpiry: driver.nextExpiry,

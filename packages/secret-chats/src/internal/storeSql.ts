@@ -171,7 +171,7 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     scope,
-    commit: submit,
+    commit: (write, options) => submit(write, options?.alone),
 
     load: (chatId) =>
       Effect.flatMap(
