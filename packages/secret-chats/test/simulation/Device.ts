@@ -5,25 +5,20 @@
  * answer, as those of a process that is gone.
  */
 import type * as Api from "@effect-mtproto/core/Api"
-import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import type * as Events from "@effect-mtproto/secret-chats/protocol/Events"
 import { StoreError } from "@effect-mtproto/secret-chats/SecretChatError"
 import * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
-import { SecretChatStore } from "@effect-mtproto/secret-chats/SecretChatStore"
-import { sendEncrypted } from "@effect-mtproto/secret-chats/sendEncrypted"
+import { layerMemory, SecretChatStore, type Write } from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as Transport from "@effect-mtproto/transport/Transport"
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { Disk } from "./Disk.ts"
 import { calm, type Faults } from "./Faults.ts"
-import { OtherClient } from "./OtherClient.ts"
 import type { Server } from "./Server.ts"
+import { Side } from "./Side.ts"
 import * as SimulatedCrypto from "./SimulatedCrypto.ts"
 import type { World } from "./World.ts"
 
@@ -37,41 +32,50 @@ class Run {
   lastEvent = 0n
 }
 
-/** What became of something that the user did. */
-export interface Deed {
-  readonly what: string
-  readonly text: string
-  outcome: "open" | "done" | string
-  randomIds: ReadonlyArray<bigint>
-}
-
 export class Device {
   readonly name: string
   readonly userId: bigint
   readonly world: World
-  readonly disk: Disk
-  readonly deeds: Array<Deed> = []
+  readonly driver: SecretChatStore["Service"]
+  /** The chats of this device; the first one is there before it has a number. */
+  readonly sides: Array<Side>
   /** What the user has seen, by the id of the event: their own durable notes. */
   readonly journal = new Map<bigint, Events.Event>()
   faults: Faults = calm
-  /** If the program is of another layer. */
-  client: OtherClient | undefined
+  /** How many events were ever stored. */
+  events = 0
   crashes = 0
   run: Run | undefined
   private runs = 0
-  private readonly crypto: Crypto["Service"]
+  readonly crypto: Crypto["Service"]
 
   constructor(name: string, userId: bigint, world: World) {
     this.name = name
     this.userId = userId
     this.world = world
-    this.disk = new Disk((problem) => world.violate(`${name}: ${problem}`))
+    this.driver = Context.get(
+      Effect.runSync(Layer.buildWithScope(Layer.fresh(layerMemory), Scope.makeUnsafe())),
+      SecretChatStore
+    )
+    world.server.register(name, userId)
     // One stream of random bytes for all runs: a restart must not bring the same ones again.
     this.crypto = SimulatedCrypto.make(`${world.seed} ${name}`)
+    this.sides = [new Side(this)]
   }
 
-  get phase(): string {
-    return this.disk.head?.phase._tag ?? "none"
+  /** The end of the only chat, where there is only one. */
+  get main(): Side {
+    return this.sides[0]!
+  }
+
+  /** The end of a chat, if the device has it. */
+  side(chatId: number): Side | undefined {
+    return this.sides.find((side) => side.disk.chatId === chatId)
+  }
+
+  /** The id of the event that is stored next. */
+  nextEvent(): bigint {
+    return BigInt(++this.events)
   }
 
   /** The service of the present run, if it is up. */
@@ -115,8 +119,8 @@ export class Device {
   }
 
   private services(run: Run): Context.Context<Crypto | Transport.Transport | SecretChatStore> {
-    const { driver } = this.disk
     const connection = run.connection = this.world.server.connect({
+      device: this.name,
       userId: this.userId,
       onCall: (request) => this.onCall(run, request),
       onExecuted: () => {
@@ -124,12 +128,25 @@ export class Device {
       },
       isFinal: (request) => this.isContent(request),
       onConfirm: (update) => this.onConfirm(update),
-      rewrite: (frame) => this.client === undefined ? frame : this.client.rewrite(frame)
+      rewrite: (frame) => this.main.client === undefined ? frame : this.main.client.rewrite(frame)
     })
     return Context.empty().pipe(
       Context.add(Crypto, this.crypto),
       Context.add(Transport.Transport, connection.transport),
-      Context.add(SecretChatStore, this.store(run, driver))
+      Context.add(SecretChatStore, this.store(run, this.driver))
+    )
+  }
+
+  /**
+   * What a second program needs: of the same process as far as crashes are concerned, but with a store, and so an engine,
+   * of its own.
+   */
+  otherServices(): Context.Context<Crypto | Transport.Transport | SecretChatStore> | undefined {
+    const { run } = this
+    return run?.chats === undefined ? undefined : Context.empty().pipe(
+      Context.add(Crypto, this.crypto),
+      Context.add(Transport.Transport, run.connection!.transport),
+      Context.add(SecretChatStore, this.store(run, this.driver))
     )
   }
 
@@ -165,7 +182,7 @@ export class Device {
           }
           if (fails && early) return yield* failure
           const committed = yield* driver.commit(write)
-          this.disk.observe(write)
+          this.observe(write)
           if (crash) {
             this.crash(run, "after a commit")
             return yield* Effect.never
@@ -224,15 +241,6 @@ export class Device {
     world.virtual.fork(Effect.andThen(close, next))
   }
 
-  /** From now on the program is one of this layer. */
-  become(layer: number): void {
-    this.world.trace(`${this.name} has layer ${layer}`)
-    this.disk.layer = layer
-    const client = this.client ??= new OtherClient(this.crypto, this.disk, this.userId === 1n)
-    // at once, for the keys may be gone when it is sent
-    this.disk.onSealed = (frame) => client.rewrite(frame)
-  }
-
   private end(run: Run): void {
     run.alive = false
     run.chats = undefined
@@ -243,6 +251,15 @@ export class Device {
 
   // ----- watching
 
+  private observe(write: Write): void {
+    let side = this.side(write.chatId)
+    if (side === undefined) {
+      if (this.main.disk.chatId === undefined || !this.world.isCrowd) side = this.main
+      else this.sides.push(side = new Side(this))
+    }
+    side.disk.observe(write)
+  }
+
   private onCall(run: Run, request: Api.AnyRequest): boolean {
     if (this.world.chance.happens(this.faults.crashAtCall / 2)) {
       this.crash(run, `before ${request._tag}`)
@@ -250,31 +267,40 @@ export class Device {
     }
     if ("data" in request) {
       const data = Buffer.from(request.data as Uint8Array).toString("latin1")
-      if (!this.disk.indexes.has(data)) this.world.violate(`${this.name} sends what is not stored`)
+      if (this.sideOf(request)?.disk.indexes.has(data) !== true) {
+        this.world.violate(`${this.name} sends what is not stored`)
+      }
     }
     return true
+  }
+
+  /** The chat that a call is about. */
+  private sideOf(request: Api.AnyRequest): Side | undefined {
+    return "peer" in request ? this.side((request.peer as Api.InputEncryptedChat).chatId) : undefined
   }
 
   /** Whether a call carries what the user has said, which a refusal ends. */
   private isContent(request: Api.AnyRequest): boolean {
     if (!("data" in request)) return false
     const data = Buffer.from(request.data as Uint8Array).toString("latin1")
-    const version = this.disk.sealed.get(this.disk.indexes.get(data) ?? -1)?.find((one) => one.data === data)
+    const disk = this.sideOf(request)?.disk
+    const version = disk?.sealed.get(disk.indexes.get(data) ?? -1)?.find((one) => one.data === data)
     return version?.record.kind === "message" || version?.record.kind === "action"
   }
 
   private onConfirm(update: Api.Update): void {
     if (update._tag !== "updateNewEncryptedMessage") return
-    const { head } = this.disk
-    if (head?.phase._tag !== "Ready") return
-    const index = this.world.indexOf(this, update.message.bytes)
+    const side = this.side(update.message.chatId)
+    const head = side?.disk.head
+    if (side === undefined || head?.phase._tag !== "Ready") return
+    const index = this.world.indexOf(side, update.message.bytes)
     if (index === undefined) return
-    if (index >= head.sequence.myIn && !this.disk.pending.has(index)) {
+    if (index >= head.sequence.myIn && !side.disk.pending.has(index)) {
       this.world.violate(`${this.name} confirms message ${index} without having stored it`)
     }
   }
 
-  private handle(run: Run, { event, id }: SecretChats.SecretChatEvent): Effect.Effect<void> {
+  private handle(run: Run, { chatId, event, id }: SecretChats.SecretChatEvent): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (!run.alive) return Effect.never
       if (id === undefined) return Effect.void
@@ -285,67 +311,10 @@ export class Device {
         this.world.violate(`${this.name}: event ${id} before ${this.journal.size + 1}`)
       }
       this.journal.set(id, event)
-      if (event._tag === "ChatRequested" && run.chats !== undefined && this.disk.chatId !== undefined) {
-        const { chatId } = this.disk
+      if (event._tag === "ChatRequested" && run.chats !== undefined) {
         return Effect.asVoid(Effect.forkIn(Effect.ignore(run.chats.accept(chatId)), run.scope))
       }
       return Effect.void
     })
-  }
-
-  // ----- doing
-
-  /** Does something with the present run, if there is one; what becomes of it is noted. */
-  act<A>(
-    what: string,
-    text: string,
-    use: (chats: SecretChats.SecretChats["Service"], chatId: number) => Effect.Effect<A, { readonly _tag: string }>
-  ): Deed | undefined {
-    const { chats, disk: { chatId }, world } = this
-    if (chats === undefined || chatId === undefined) return undefined
-    const deed: Deed = { what, text, outcome: "open", randomIds: [] }
-    this.deeds.push(deed)
-    world.virtual.fork(Effect.matchCause(use(chats, chatId), {
-      onSuccess: (answer) => {
-        deed.outcome = "done"
-        deed.randomIds = Array.isArray(answer)
-          ? answer.map((one) => one.randomId)
-          : typeof answer === "object" && answer !== null && "randomId" in answer
-          ? [answer.randomId as bigint]
-          : []
-      },
-      onFailure: (cause) => {
-        const error = Cause.findErrorOption(cause)
-        if (Option.isNone(error)) return world.violate(`${this.name} ${what} ended with ${Cause.pretty(cause)}`)
-        deed.outcome = error.value._tag
-        world.trace(`${this.name} ${what} ${text.slice(0, 20)}: ${error.value._tag}`)
-      }
-    }))
-    return deed
-  }
-
-  /** A second program on the same store says something. */
-  otherProgram(text: string): void {
-    const { chatId } = this.disk
-    if (chatId === undefined || this.run?.chats === undefined) return
-    const run = this.run
-    // Of the same process as far as crashes are concerned, but with a store, and so an engine, of its own.
-    const services = Context.add(
-      Context.empty().pipe(
-        Context.add(Crypto, this.crypto),
-        Context.add(Transport.Transport, run.connection!.transport)
-      ),
-      SecretChatStore,
-      this.store(run, this.disk.driver)
-    )
-    this.act(
-      "text",
-      text,
-      () =>
-        Effect.provideContext(sendEncrypted(chatId, DecryptedMessage.message(text)), services) as Effect.Effect<
-          unknown,
-          { readonly _tag: string }
-        >
-    )
   }
 }

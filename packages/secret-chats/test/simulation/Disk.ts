@@ -1,5 +1,5 @@
 /**
- * What a device keeps when its program stops, and a watch over everything that is written to it.
+ * What a device keeps of a chat when its program stops, and a watch over everything that is written of it.
  *
  * Rules that must hold after every commit are checked at every commit; what was written is kept, to be compared with the
  * other side's when all is quiet.
@@ -9,12 +9,9 @@ import * as TlCodec from "@effect-mtproto/core/TlCodec"
 import * as ChatState from "@effect-mtproto/secret-chats/protocol/ChatState"
 import * as Events from "@effect-mtproto/secret-chats/protocol/Events"
 import type { OutboxRecord } from "@effect-mtproto/secret-chats/protocol/Outbox"
-import * as Store from "@effect-mtproto/secret-chats/SecretChatStore"
-import * as Context from "effect/Context"
+import type * as Store from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import * as Scope from "effect/Scope"
 import * as Packet from "../../src/internal/packet.ts"
 
 /** One content of one of our messages. */
@@ -59,11 +56,13 @@ export class Disk {
   readonly texts = new Map<number, { readonly randomId: bigint; readonly text: string; readonly ttl: number }>()
   /** Messages of the peer that wait for their turn. */
   readonly pending = new Set<number>()
-  /** Every event that was ever stored, in order. */
+  /** Every event of the chat that was ever stored, in order. */
   readonly events: Array<Events.Event> = []
   /** The ciphertexts that are or were in the outbox, and the numbers of their messages. */
   readonly indexes = new Map<string, number>()
   head: Head | undefined
+  /** The head before the last commit. */
+  earlier: Head | undefined
   chatId: number | undefined
   version = 0
   rekeys = 0
@@ -73,23 +72,23 @@ export class Disk {
   onSealed: ((frame: Uint8Array) => void) | undefined
   /** How often messages were sent again for the peer. */
   answers = 0
+  private readonly nextEvent: () => bigint
   private readonly violate: (problem: string) => void
 
-  constructor(violate: (problem: string) => void) {
+  /** `nextEvent` gives the id of the event that is appended next, among those of all chats of the store. */
+  constructor(
+    driver: Store.SecretChatStore["Service"],
+    nextEvent: () => bigint,
+    violate: (problem: string) => void
+  ) {
+    this.driver = driver
+    this.nextEvent = nextEvent
     this.violate = violate
-    this.driver = Context.get(
-      Effect.runSync(Layer.buildWithScope(Layer.fresh(Store.layerMemory), Scope.makeUnsafe())),
-      Store.SecretChatStore
-    )
-  }
-
-  get lastEvent(): number {
-    return this.events.length
   }
 
   /** Looks at a write that has just been committed. */
   observe(write: Store.Write): void {
-    const before = this.head
+    const before = this.earlier = this.head
     const require = (holds: boolean, problem: string) => {
       if (!holds) this.violate(problem)
     }
@@ -166,7 +165,8 @@ export class Disk {
           break
         }
         case "AppendEvent": {
-          const data = typeof change.data === "function" ? change.data(BigInt(this.events.length + 1)) : change.data
+          const id = this.nextEvent()
+          const data = typeof change.data === "function" ? change.data(id) : change.data
           const event = Result.getOrThrow(Events.decode(data))
           this.events.push(event)
           if (event._tag === "Rekeyed") this.rekeys++

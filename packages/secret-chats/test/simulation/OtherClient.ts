@@ -68,8 +68,9 @@ export class OtherClient {
     const held = this.disk.head?.keys
     // the chat is closed, the frame is of no interest any more
     if (held === undefined) return frame
-    const { current, previous } = held
-    const keys = [current, ...(previous === undefined ? [] : [previous])]
+    // a commit may drop the key of what it has written
+    const keys = [held, this.disk.earlier?.keys]
+      .flatMap((all) => all === undefined ? [] : [all.current, ...(all.previous === undefined ? [] : [all.previous])])
       .map(({ bytes }) => SharedKey.make(this.crypto, new Uint8Array(Buffer.from(bytes, "base64"))))
     const { key, payload } = Result.getOrThrow(
       Frame.open(this.crypto, { keys, fromCreator: this.creator, frame })

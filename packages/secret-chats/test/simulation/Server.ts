@@ -1,7 +1,7 @@
 /**
  * A server for secret chats in memory that does what it wants, within what a server can do: it has no keys.
  *
- * Every device has a list of updates that it has not confirmed. A connection brings them in any order, late, or twice;
+ * An account may have several devices: all are asked for a chat, and one has it. Every device has a list of updates that it has not confirmed. A connection brings them in any order, late, or twice;
  * frames may be forgotten on the way. Calls of one chain are executed in order. Answers may be late or never come; after a
  * restart of the server, calls without an answer are made again by the transport if they may be, and end as uncertain
  * otherwise.
@@ -19,6 +19,8 @@ import type { Virtual } from "./Virtual.ts"
 
 /** What the owner of a connection wants to know, and to decide. */
 export interface Client {
+  /** The name of the device; an account may have several. */
+  readonly device: string
   readonly userId: bigint
   /** A call leaves; `false` if the program has just stopped. */
   readonly onCall: (request: Api.AnyRequest) => boolean
@@ -34,10 +36,13 @@ export interface Client {
 
 interface Held {
   readonly update: Api.Update
+  /** What it never overtakes. */
+  readonly after: Held | undefined
   confirmed: boolean
 }
 
-interface Account {
+interface Device {
+  readonly name: string
   readonly userId: bigint
   held: Array<Held>
   connection: Connection | undefined
@@ -48,6 +53,9 @@ interface Chat {
   readonly id: number
   readonly creator: bigint
   readonly participant: bigint
+  /** Which of the devices have the chat. */
+  readonly creatorDevice: string
+  acceptorDevice: string | undefined
   readonly gA: Uint8Array
   gB: Uint8Array
   fingerprint: bigint
@@ -89,7 +97,7 @@ export class Server {
   dropped = 0
   refused = 0
   restarts = 0
-  private readonly accounts = new Map<bigint, Account>()
+  private readonly devices = new Map<string, Device>()
   private readonly chats = new Map<number, Chat>()
   private readonly files = new Map<
     bigint,
@@ -116,18 +124,30 @@ export class Server {
     return Math.floor(this.virtual.now / 1000)
   }
 
-  private account(userId: bigint): Account {
-    let account = this.accounts.get(userId)
-    if (account === undefined) {
-      this.accounts.set(userId, account = { userId, held: [], connection: undefined, qts: 0 })
-    }
-    return account
+  /** A device logs in to an account. */
+  register(name: string, userId: bigint): void {
+    this.devices.set(name, { name, userId, held: [], connection: undefined, qts: 0 })
+  }
+
+  private device(name: string): Device {
+    return this.devices.get(name)!
+  }
+
+  /** The devices of an account, but for one. */
+  private devicesOf(userId: bigint, except?: string): ReadonlyArray<Device> {
+    return [...this.devices.values()].filter((device) => device.userId === userId && device.name !== except)
+  }
+
+  /** The devices that hold a chat between them: who asked for it, and who accepted. */
+  parties(chatId: number): { readonly creator: string; readonly acceptor: string | undefined } | undefined {
+    const chat = this.chats.get(chatId)
+    return chat === undefined ? undefined : { creator: chat.creatorDevice, acceptor: chat.acceptorDevice }
   }
 
   connect(client: Client): { readonly transport: Transport.Transport["Service"]; readonly close: () => void } {
-    const account = this.account(client.userId)
-    const connection = account.connection = new Connection(client, this.virtual)
-    for (const held of account.held) this.carry(account, held, false)
+    const device = this.device(client.device)
+    const connection = device.connection = new Connection(client, this.virtual)
+    for (const held of device.held) this.carry(device, held, false)
     return {
       transport: Transport.Transport.of({
         invoke: ((request: Api.AnyRequest, options?: Transport.InvokeOptions) =>
@@ -136,7 +156,7 @@ export class Server {
       }),
       close: () => {
         connection.closed = true
-        if (account.connection === connection) account.connection = undefined
+        if (device.connection === connection) device.connection = undefined
       }
     }
   }
@@ -147,41 +167,48 @@ export class Server {
     this.restarts++
     this.epoch++
     this.upAt = this.virtual.now + 1 + this.chance.below(20_000)
-    for (const account of this.accounts.values()) for (const held of account.held) this.carry(account, held, false)
+    for (const device of this.devices.values()) for (const held of device.held) this.carry(device, held, false)
   }
 
   /** Whether nothing waits to be confirmed. */
   get isQuiet(): boolean {
-    return [...this.accounts.values()].every((account) => account.held.every((held) => held.confirmed))
+    return [...this.devices.values()].every((device) => device.held.every((held) => held.confirmed))
   }
 
   /** A frame that came from nowhere. */
-  inject(userId: bigint, update: Api.Update): void {
-    this.push(this.account(userId), update)
+  inject(device: string, update: Api.Update): void {
+    this.push(this.device(device), update)
   }
 
   // ----- updates
 
-  private push(account: Account, update: Api.Update): void {
+  private push(device: Device, update: Api.Update): void {
     const { faults } = this
     if (update._tag !== "updateEncryption" && this.chance.happens(faults.drop)) {
       this.dropped++
-      return this.trace(`server forgets ${update._tag} for ${account.userId}`)
+      return this.trace(`server forgets ${update._tag} for ${device.userId}`)
     }
-    const held: Held = { update, confirmed: false }
-    account.held.push(held)
-    this.carry(account, held, true)
-    if (this.chance.happens(faults.twice)) this.carry(account, held, true)
+    // What ends a request comes to a device behind the request, for nothing else would tell it of the end.
+    const after = update._tag === "updateEncryption" && update.chat._tag === "encryptedChatDiscarded"
+      ? device.held.find(({ confirmed, update: { _tag, ...rest } }) =>
+        !confirmed && "chat" in rest && rest.chat.id === update.chat.id && rest.chat._tag === "encryptedChatRequested"
+      )
+      : undefined
+    const held: Held = { update, after, confirmed: false }
+    device.held.push(held)
+    this.carry(device, held, true)
+    if (this.chance.happens(faults.twice)) this.carry(device, held, true)
   }
 
-  private carry(account: Account, held: Held, mayBeLate: boolean): void {
-    const { connection } = account
+  private carry(device: Device, held: Held, mayBeLate: boolean): void {
+    const { connection } = device
     if (connection === undefined) return
     const late = mayBeLate && this.chance.happens(this.faults.late)
     const time = Math.max(0, this.upAt - this.virtual.now) + this.chance.latency(late ? 90_000 : this.faults.latency)
-    this.virtual.after(time, () => {
+    const arrive = (): void => {
       if (connection.closed) return
-      const { update } = held
+      const { after, update } = held
+      if (after?.confirmed === false) return this.virtual.after(1_000, arrive)
       const unique = "message" in update ? { ...update, message: copied(update.message) } : update
       Queue.offerUnsafe(connection.queue, {
         update: unique as Api.Update,
@@ -192,10 +219,11 @@ export class Server {
           if (!held.confirmed) connection.client.onConfirm(update)
           held.confirmed = true
           // the server is told of what is confirmed without a gap before it
-          while (account.held[0]?.confirmed === true) account.held.shift()
+          while (device.held[0]?.confirmed === true) device.held.shift()
         })
       })
-    })
+    }
+    this.virtual.after(time, arrive)
   }
 
   // ----- calls
@@ -292,7 +320,7 @@ export class Server {
   }
 
   private execute(client: Client, request: any): Said {
-    const { userId } = client
+    const { device, userId } = client
     const error = (type: string) => ({ code: 400, type })
     const reply = (result: unknown) => ({ result })
     switch (request._tag as string) {
@@ -315,6 +343,8 @@ export class Server {
           id,
           creator: userId,
           participant: request.userId.userId,
+          creatorDevice: device,
+          acceptorDevice: undefined,
           gA: request.gA.slice(),
           gB: new Uint8Array(0),
           fingerprint: 0n,
@@ -322,7 +352,7 @@ export class Server {
           relayed: new Set()
         }
         this.chats.set(id, chat)
-        this.tell(chat.participant, {
+        this.tell(this.devicesOf(chat.participant), {
           _tag: "encryptedChatRequested",
           ...head(chat, chat.participant, this.date),
           gA: chat.gA
@@ -337,15 +367,23 @@ export class Server {
         chat.state = "ready"
         chat.gB = request.gB.slice()
         chat.fingerprint = request.keyFingerprint
-        this.tell(chat.creator, this.view(chat, chat.creator))
+        chat.acceptorDevice = device
+        this.tell([this.device(chat.creatorDevice)], this.view(chat, chat.creator))
+        this.tell(this.devicesOf(chat.participant, device), { _tag: "encryptedChatDiscarded", id: chat.id })
         return reply(this.view(chat, userId))
       }
       case "messages.discardEncryption": {
         const chat = this.chats.get(request.chatId)
         if (chat === undefined) return error("ENCRYPTION_ID_INVALID")
         if (chat.state === "discarded") return error("ENCRYPTION_ALREADY_DECLINED")
+        const isParty = device === chat.creatorDevice || device === chat.acceptorDevice
+        if (chat.state === "ready" && !isParty) return error("ENCRYPTION_ALREADY_ACCEPTED")
+        const { acceptorDevice } = chat
+        const others = acceptorDevice === undefined
+          ? this.devicesOf(chat.participant, device)
+          : [this.device(acceptorDevice)]
         chat.state = "discarded"
-        this.tell(userId === chat.creator ? chat.participant : chat.creator, {
+        this.tell([this.device(chat.creatorDevice), ...others].filter(({ name }) => name !== device), {
           _tag: "encryptedChatDiscarded",
           id: chat.id,
           ...(request.deleteHistory === true ? { historyDeleted: true } : {})
@@ -359,8 +397,9 @@ export class Server {
         if (chat === undefined || request.peer.accessHash !== accessHash(chat, userId)) return error("CHAT_ID_INVALID")
         if (chat.state === "discarded") return error("ENCRYPTION_DECLINED")
         if (chat.state !== "ready") return error("CHAT_ID_INVALID")
+        const other = this.otherOf(chat, device)
+        if (other === undefined) return error("CHAT_ID_INVALID")
         chat.relayed.add(relayKey(userId, request))
-        const other = this.account(userId === chat.creator ? chat.participant : chat.creator)
         const message = {
           randomId: request.randomId,
           chatId: chat.id,
@@ -386,9 +425,10 @@ export class Server {
       case "messages.readEncryptedHistory": {
         const { chatId } = request.peer
         const chat = this.chats.get(chatId)
-        if (chat?.state !== "ready") return error("CHAT_ID_INVALID")
+        const other = chat?.state === "ready" ? this.otherOf(chat, device) : undefined
+        if (other === undefined) return error("CHAT_ID_INVALID")
         this.push(
-          this.account(userId === chat.creator ? chat.participant : chat.creator),
+          other,
           request._tag === "messages.setEncryptedTyping"
             ? { _tag: "updateEncryptedChatTyping", chatId }
             : { _tag: "updateEncryptedMessagesRead", chatId, maxDate: request.maxDate, date: this.date }
@@ -427,8 +467,15 @@ export class Server {
     return describe(id)
   }
 
-  private tell(userId: bigint, chat: Api.EncryptedChat): void {
-    this.push(this.account(userId), { _tag: "updateEncryption", chat, date: this.date })
+  private tell(devices: ReadonlyArray<Device>, chat: Api.EncryptedChat): void {
+    for (const device of devices) this.push(device, { _tag: "updateEncryption", chat, date: this.date })
+  }
+
+  /** The device at the other end of a chat; nothing for one that has no part in it. */
+  private otherOf(chat: Chat, device: string): Device | undefined {
+    const { acceptorDevice, creatorDevice } = chat
+    const name = device === creatorDevice ? acceptorDevice : device === acceptorDevice ? creatorDevice : undefined
+    return name === undefined ? undefined : this.device(name)
   }
 
   private view(chat: Chat, userId: bigint): Api.EncryptedChat {

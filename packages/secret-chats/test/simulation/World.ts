@@ -1,8 +1,9 @@
-/** Two devices, a server between them, and one clock. */
+/** Two devices, or a crowd of them, a server between them, and one clock. */
 import { Chance } from "./Chance.ts"
 import { Device } from "./Device.ts"
 import { calm, type Faults } from "./Faults.ts"
 import { Server } from "./Server.ts"
+import type { Side } from "./Side.ts"
 import { Virtual } from "./Virtual.ts"
 
 /** 2023-11-14, milliseconds. */
@@ -15,16 +16,18 @@ export class World {
   readonly chance: Chance
   readonly virtual: Virtual
   readonly server: Server
-  readonly alice: Device
-  readonly bob: Device
+  /** Many people with many chats, one of them with two devices. */
+  readonly isCrowd: boolean
+  readonly machines: ReadonlyArray<Device>
   readonly violations: Array<string> = []
   readonly lines: Array<string> = []
   /** Makes texts different. */
   serial = 0
   private readonly onLine: ((line: string) => void) | undefined
 
-  constructor(seed: number, onLine?: (line: string) => void) {
+  constructor(seed: number, isCrowd: boolean, onLine?: (line: string) => void) {
     this.seed = seed
+    this.isCrowd = isCrowd
     this.onLine = onLine
     this.chance = new Chance(seed)
     this.virtual = new Virtual(START, (level, message) => {
@@ -32,21 +35,45 @@ export class World {
       if (level === "Error" || level === "Fatal") this.violate(`an error was logged: ${String(message)}`)
     })
     this.server = new Server(this.chance, this.virtual, (line) => this.trace(line))
-    this.alice = new Device("alice", 1n, this)
-    this.bob = new Device("bob", 2n, this)
+    const people: ReadonlyArray<readonly [name: string, userId: bigint]> = isCrowd
+      ? [["alice", 1n], ["bob", 2n], ["bob's tablet", 2n], ["carol", 3n]]
+      : [["alice", 1n], ["bob", 2n]]
+    this.machines = people.map(([name, userId]) => new Device(name, userId, this))
   }
 
-  get devices(): readonly [Device, Device] {
+  /** Of two people with one chat: her end of it. */
+  get alice(): Side {
+    return this.machines[0]!.main
+  }
+
+  /** Of two people with one chat: his end of it. */
+  get bob(): Side {
+    return this.machines[1]!.main
+  }
+
+  /** Both ends, where there is one chat. */
+  get pair(): readonly [Side, Side] {
     return [this.alice, this.bob]
   }
 
-  other(device: Device): Device {
-    return device === this.alice ? this.bob : this.alice
+  /** All ends of chats. */
+  get sides(): ReadonlyArray<Side> {
+    return this.machines.flatMap(({ sides }) => sides)
+  }
+
+  /** The other end of a chat; nothing while there is none, nor for a device that did not get the chat. */
+  partner(side: Side): Side | undefined {
+    const { chatId } = side.disk
+    const parties = chatId === undefined ? undefined : this.server.parties(chatId)
+    if (chatId === undefined || parties === undefined) return undefined
+    const { acceptor, creator } = parties
+    const name = side.name === creator ? acceptor : side.name === acceptor ? creator : undefined
+    return this.machines.find((machine) => machine.name === name)?.side(chatId)
   }
 
   set faults(faults: Faults) {
     this.server.faults = faults
-    for (const device of this.devices) device.faults = faults
+    for (const machine of this.machines) machine.faults = faults
   }
 
   heal(): void {
@@ -69,8 +96,8 @@ export class World {
     return this.lines.slice(-tail)
   }
 
-  /** The number of a frame that `device` got, if the other side has made it. */
-  indexOf(device: Device, frame: Uint8Array): number | undefined {
-    return this.other(device).disk.indexes.get(Buffer.from(frame).toString("latin1"))
+  /** The number of a frame that `side` got, if the other side has made it. */
+  indexOf(side: Side, frame: Uint8Array): number | undefined {
+    return this.partner(side)?.disk.indexes.get(Buffer.from(frame).toString("latin1"))
   }
 }

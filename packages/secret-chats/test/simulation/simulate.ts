@@ -10,9 +10,10 @@ import type * as Events from "@effect-mtproto/secret-chats/protocol/Events"
 import * as Sequence from "@effect-mtproto/secret-chats/protocol/Sequence"
 import type { MessageRow } from "@effect-mtproto/secret-chats/SecretChatStore"
 import * as Effect from "effect/Effect"
-import type { Device } from "./Device.ts"
+import type { Head } from "./Disk.ts"
 import type { Faults } from "./Faults.ts"
 import * as OtherClient from "./OtherClient.ts"
+import type { Side } from "./Side.ts"
 import * as SimulatedCrypto from "./SimulatedCrypto.ts"
 import { World } from "./World.ts"
 
@@ -85,43 +86,133 @@ const planOf = (world: World): Plan => {
   }
 }
 
+/** Of this many runs, the last is one of a crowd. */
+const everyNth = 5
+
 export const simulate = (seed: number, onLine?: (line: string) => void): Report => {
-  const world = new World(seed, onLine)
-  const { alice, bob, chance, server, virtual } = world
-  const plan = planOf(world)
+  const world = new World(seed, seed % everyNth === 0, onLine)
+  const { server } = world
   try {
-    world.faults = plan.faults
-    for (const [i, layer] of plan.layers.entries()) if (layer !== 144) world.devices[i]!.become(layer)
-    alice.start()
-    bob.start()
-    converse(world, plan)
-    const forged = plan.end === "forgery" ? quiet(world) && forge(world) : undefined
-    if (plan.end === "discard" || plan.end === "both-discard") {
-      for (const device of chance.happens(0.5) ? [alice, bob] : [bob, alice]) {
-        device.act("discard", "", (chats, chatId) => chats.discard(chatId, { deleteHistory: chance.happens(0.3) }))
-        virtual.pass(chance.latency(5_000))
-        if (plan.end === "discard" && device.deeds.at(-1)?.what === "discard") break
-      }
-    }
-    if (world.violations.length === 0) {
-      quiet(world)
-      compare(world, forged)
-    }
+    if (world.isCrowd) crowd(world)
+    else couple(world)
   } catch (error) {
     world.violate(error instanceof Error ? error.stack ?? error.message : String(error))
   }
+  const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, one) => total + one, 0)
   return {
     seed,
-    messages: alice.disk.sealed.size + bob.disk.sealed.size,
-    crashes: alice.crashes + bob.crashes,
+    messages: sum(world.sides.map(({ disk }) => disk.sealed.size)),
+    crashes: sum(world.machines.map(({ crashes }) => crashes)),
     dropped: server.dropped,
     refused: server.refused,
     restarts: server.restarts,
-    rekeys: alice.disk.rekeys + bob.disk.rekeys,
-    closed: alice.phase === "Closed",
+    rekeys: sum(world.sides.map(({ disk }) => disk.rekeys)),
+    closed: world.alice.phase === "Closed",
     violations: world.violations,
     tail: world.tail
   }
+}
+
+/** Two people with one chat. */
+const couple = (world: World): void => {
+  const { alice, bob, chance, virtual } = world
+  const plan = planOf(world)
+  world.faults = plan.faults
+  for (const [i, layer] of plan.layers.entries()) if (layer !== 144) world.pair[i]!.become(layer)
+  for (const machine of world.machines) machine.start()
+  converse(world, plan)
+  const forged = plan.end === "forgery" ? quiet(world) && forge(world) : undefined
+  if (plan.end === "discard" || plan.end === "both-discard") {
+    for (const device of chance.happens(0.5) ? [alice, bob] : [bob, alice]) {
+      device.act("discard", "", (chats, chatId) => chats.discard(chatId, { deleteHistory: chance.happens(0.3) }))
+      virtual.pass(chance.latency(5_000))
+      if (plan.end === "discard" && device.deeds.at(-1)?.what === "discard") break
+    }
+  }
+  if (world.violations.length === 0) {
+    quiet(world)
+    compare(world, world.pair, forged)
+  }
+}
+
+/**
+ * Three people, one of them with two devices, and several chats between them at the same time, some of them between the
+ * same two.
+ */
+const crowd = (world: World): void => {
+  const { chance, server, virtual } = world
+  const { faults, flood: floods } = planOf(world)
+  world.faults = faults
+  for (const machine of world.machines) machine.start()
+  const asked = Array.from({ length: 3 + chance.below(3) }, () => chance.below(6))
+  // twice the same two, so that whose message is whose matters
+  if (asked.length > 3) asked[1] = asked[0]!
+  const rounds = 12 + chance.below(14)
+  for (let round = 0; round < rounds; round++) {
+    const machine = chance.pick(world.machines)
+    if (chance.happens(0.3) || round === 0) {
+      const next = asked.pop()
+      if (next !== undefined) ask(world, next)
+    }
+    for (const side of world.sides) agree(side)
+    const ready = machine.sides.filter(({ phase }) => phase === "Ready")
+    for (const side of ready.length === 0 ? [] : [chance.pick(ready), chance.pick(ready)]) {
+      if (chance.happens(floods / 2)) {
+        const partner = world.partner(side)
+        if (partner !== undefined) flood(world, [side, partner])
+      } else if (chance.happens(0.03)) {
+        side.act("discard", "", (chats, chatId) => chats.discard(chatId, { deleteHistory: chance.happens(0.3) }))
+      } else deed(world, side, round)
+    }
+    const requested = machine.sides.find(({ phase }) => phase === "Requested")
+    if (requested !== undefined && chance.happens(0.05)) {
+      requested.act("discard", "", (chats, chatId) => chats.decline(chatId))
+    }
+    if (chance.happens(0.05)) machine.crash(undefined, "somewhere")
+    if (chance.happens(0.05)) machine.stop()
+    if (chance.happens(0.03)) server.restart()
+    if (chance.happens(0.06)) virtual.jump(chance.pick([HOUR, DAY, 8 * DAY]))
+    virtual.pass(chance.latency(chance.pick([1_000, 10_000, 60_000])))
+    if (world.violations.length > 0) return
+  }
+  for (const next of asked) ask(world, next)
+  quiet(world)
+  if (world.violations.length > 0) return
+  for (const side of world.sides) {
+    const partner = world.partner(side)
+    if (partner === undefined) without(side)
+    // each pair once, from whoever has asked
+    else if (server.parties(side.disk.chatId!)!.creator === side.name) compare(world, [side, partner], undefined)
+  }
+}
+
+/** Somebody asks somebody for a chat. */
+const ask = (world: World, which: number): void => {
+  const [asking, userId] = ([["alice", 2n], ["bob", 1n], ["bob's tablet", 3n], ["carol", 2n], ["alice", 3n], [
+    "carol",
+    1n
+  ]] as const)[which]!
+  const machine = world.machines.find(({ name }) => name === asking)!
+  world.virtual.fork(
+    Effect.ignore(Effect.suspend(() => machine.chats?.request({ userId, accessHash: 22n }) ?? Effect.void))
+  )
+}
+
+/** A chat that did not come to be, or that another device has: it was closed, and nothing was ever said. */
+const without = (side: Side): void => {
+  const { disk, name, world } = side
+  if (disk.chatId === undefined) return
+  const phase = disk.state()?.phase
+  const reason = phase?._tag === "Closed" ? phase.reason._tag : phase?._tag ?? "none"
+  const isElsewhere = world.server.parties(disk.chatId)?.acceptor !== undefined
+  const allowed = isElsewhere
+    ? ["TakenElsewhere", "Withdrawn", "ByMe", "Refused"]
+    : ["TakenElsewhere", "Withdrawn", "Declined", "ByMe", "Refused"]
+  if (!allowed.includes(reason)) world.violate(`${name}: a chat without another end is ${reason}`)
+  if (reason === "ByMe" && !side.deeds.some(({ what }) => what === "discard")) {
+    world.violate(`${name}: closed by nobody`)
+  }
+  if (disk.sealed.size > 0) world.violate(`${name}: something was said in a chat without another end`)
 }
 
 // ----- talking
@@ -150,14 +241,14 @@ const converse = (world: World, plan: Plan): void => {
   for (let round = 0; round < plan.rounds; round++) {
     const device = chance.pick([alice, bob])
     agree(bob)
-    if (chance.happens(plan.flood)) flood(world)
+    if (chance.happens(plan.flood)) flood(world, world.pair)
     else deed(world, device, round)
     if (device.disk.layer < 144 && chance.happens(0.05)) {
       device.become(chance.pick([...OtherClient.layers.filter((layer) => layer > device.disk.layer), 144]))
       device.act("layer", "", (chats, chatId) => chats.notifyLayer(chatId))
     }
-    if (chance.happens(0.05)) device.crash(undefined, "somewhere")
-    if (chance.happens(0.05)) device.stop()
+    if (chance.happens(0.05)) device.device.crash(undefined, "somewhere")
+    if (chance.happens(0.05)) device.device.stop()
     if (chance.happens(0.03)) server.restart()
     if (chance.happens(0.08)) virtual.jump(chance.pick([HOUR, DAY, 8 * DAY]))
     virtual.pass(chance.latency(chance.pick([10, 1_000, 60_000])))
@@ -168,27 +259,27 @@ const converse = (world: World, plan: Plan): void => {
 const HOUR = 3_600_000
 
 /** Whoever has not answered a request does. */
-const agree = (device: Device): void => {
+const agree = (device: Side): void => {
   if (device.phase !== "Requested" || !device.world.chance.happens(0.2)) return
   device.act("accept", "", (chats, chatId) => chats.accept(chatId))
 }
 
-const say = (device: Device, text: string): void => {
+const say = (device: Side, text: string): void => {
   device.act("text", text, (chats, chatId) => chats.sendText(chatId, text))
 }
 
 /** So many messages that both keys are used up. */
-const flood = (world: World): void => {
-  for (const device of world.devices) for (let i = 0; i < 60; i++) say(device, `${device.name} flood ${world.serial++}`)
+const flood = (world: World, sides: ReadonlyArray<Side>): void => {
+  for (const device of sides) for (let i = 0; i < 60; i++) say(device, `${device.name} flood ${world.serial++}`)
 }
 
 /** Random ids of messages that a device has in its history. */
-const remembered = (device: Device): ReadonlyArray<MessageRow> =>
+const remembered = (device: Side): ReadonlyArray<MessageRow> =>
   device.disk.chatId === undefined
     ? []
     : Effect.runSync(device.disk.driver.messages({ chatId: device.disk.chatId, limit: 1000 }))
 
-const deed = (world: World, device: Device, round: number): void => {
+const deed = (world: World, device: Side, round: number): void => {
   const { chance } = world
   const name = `${device.name} ${round}`
   const someIds = () => {
@@ -265,7 +356,7 @@ const deletions = new WeakMap<
   Array<{ readonly deed: { readonly outcome: string }; readonly ids: ReadonlyArray<bigint> }>
 >()
 
-const deleted = (device: Device, deed: { readonly outcome: string }, ids: ReadonlyArray<bigint>): void => {
+const deleted = (device: Side, deed: { readonly outcome: string }, ids: ReadonlyArray<bigint>): void => {
   const list = deletions.get(device.world) ?? []
   deletions.set(device.world, [...list, { deed, ids }])
 }
@@ -273,12 +364,23 @@ const deleted = (device: Device, deed: { readonly outcome: string }, ids: Readon
 // ----- quiet
 
 const isSettled = (world: World): boolean => {
-  const { alice, bob, server } = world
-  if (!server.isQuiet) return false
-  const heads = [alice.disk.head, bob.disk.head] as const
-  for (const device of world.devices) if (device.journal.size !== device.disk.lastEvent) return false
+  if (!world.server.isQuiet) return false
+  for (const machine of world.machines) if (machine.journal.size !== machine.events) return false
+  if (!world.isCrowd) return isPairSettled(world.alice, world.bob)
+  return world.sides.every((side) => {
+    const partner = world.partner(side)
+    if (partner !== undefined) return isPairSettled(side, partner)
+    const { head } = side.disk
+    return head === undefined || isOver(head)
+  })
+}
+
+const isOver = (head: Head): boolean => head.phase._tag === "Closed" && head.phase.discard !== true
+
+const isPairSettled = (one: Side, other: Side): boolean => {
+  const heads = [one.disk.head, other.disk.head] as const
   if (heads.some((head) => head?.phase._tag === "Closed")) {
-    return heads.every((head) => head === undefined || (head.phase._tag === "Closed" && head.phase.discard !== true))
+    return heads.every((head) => head === undefined || isOver(head))
   }
   if (heads.every((head) => head === undefined)) return true
   const [a, b] = heads
@@ -286,12 +388,12 @@ const isSettled = (world: World): boolean => {
   return [a, b].every(({ keys }) => keys!.previous === undefined && keys!.exchange._tag === "Idle") &&
     a.sequence.myIn === b.sequence.myOut && b.sequence.myIn === a.sequence.myOut &&
     b.sequence.myOut - b.sequence.hisIn <= 2 && a.sequence.myOut - a.sequence.hisIn <= 2 &&
-    alice.disk.pending.size === 0 && bob.disk.pending.size === 0
+    one.disk.pending.size === 0 && other.disk.pending.size === 0
 }
 
 /** Whether somebody waits for what became of a text: no run of the program has taken the answer along. */
 const isWaiting = (world: World): boolean =>
-  world.devices.some(({ crashes, deeds }) =>
+  world.sides.some(({ crashes, deeds }) =>
     crashes === 0 && deeds.some(({ outcome, what }) => what === "text" && outcome === "open")
   )
 
@@ -302,21 +404,21 @@ const quiet = (world: World): boolean => {
   for (let i = 0; i < 60; i++) {
     world.virtual.pass(i < 8 ? 20_000 : 400_000)
     if (i > 1 && isSettled(world) && !isWaiting(world)) return true
-    for (const device of world.devices) {
+    for (const device of world.sides) {
       if (device.phase === "Requested") device.act("accept", "", (chats, chatId) => chats.accept(chatId))
       if (device.phase === "Ready") device.act("noop", "", (chats, chatId) => chats.noop(chatId))
     }
     world.virtual.pass(2_000)
   }
-  const show = (device: Device) => {
+  const show = (device: Side) => {
     const { head, pending } = device.disk
     return `${device.name}: ${JSON.stringify(head?.phase)} ${JSON.stringify(head?.sequence)} ${
       JSON.stringify([...pending])
     } ${head?.keys?.exchange._tag} previous: ${
       head?.keys?.previous !== undefined
-    } events ${device.journal.size}/${device.disk.lastEvent}`
+    } events ${device.device.journal.size}/${device.device.events}`
   }
-  world.violate(`does not settle: ${show(world.alice)}; ${show(world.bob)}`)
+  world.violate(`does not settle: ${world.sides.map(show).join("; ")}`)
   return false
 }
 
@@ -325,11 +427,11 @@ const quiet = (world: World): boolean => {
 const encodeLayer = TlCodec.encode(SecretApi.DecryptedMessageLayer)
 
 /** A message that breaks a rule, from whoever has the keys of the sender; the rule that it breaks. */
-const forge = (world: World): { readonly victim: Device; readonly rule: string } | undefined => {
+const forge = (world: World): { readonly victim: Side; readonly rule: string } | undefined => {
   const { chance } = world
-  if (world.devices.some((device) => device.phase !== "Ready")) return undefined
-  const victim = chance.pick(world.devices)
-  const sender = world.other(victim)
+  if (world.pair.some((device) => device.phase !== "Ready")) return undefined
+  const victim = chance.pick(world.pair)
+  const sender = otherOf(world.pair, victim)
   const state = sender.disk.state()!
   const { hisIn } = victim.disk.head!.sequence
   const kind = chance.pick(forgeries.filter((name) => name !== "in-seq-fell" || hisIn > 0))
@@ -359,7 +461,7 @@ const forge = (world: World): { readonly victim: Device; readonly rule: string }
     payload
   })
   world.trace(`forged for ${victim.name}: ${kind}`)
-  world.server.inject(victim.userId, {
+  world.server.inject(victim.name, {
     _tag: "updateNewEncryptedMessage",
     message: {
       _tag: "encryptedMessageService",
@@ -375,19 +477,24 @@ const forge = (world: World): { readonly victim: Device; readonly rule: string }
 
 // ----- comparing
 
-const of = <Tag extends Events.Event["_tag"]>(device: Device, tag: Tag) =>
+const of = <Tag extends Events.Event["_tag"]>(device: Side, tag: Tag) =>
   device.disk.events.filter((e): e is Extract<Events.Event, { readonly _tag: Tag }> => e._tag === tag)
+
+type Pair = readonly [Side, Side]
+
+const otherOf = (pair: Pair, side: Side): Side => side === pair[0] ? pair[1] : pair[0]
 
 const compare = (
   world: World,
-  forged: { readonly victim: Device; readonly rule: string } | false | undefined
+  pair: Pair,
+  forged: { readonly victim: Side; readonly rule: string } | false | undefined
 ): void => {
-  const { alice, bob } = world
+  const [alice, bob] = pair
   const require = (holds: boolean, problem: () => string) => {
     if (!holds) world.violate(problem())
   }
   const closed = alice.phase === "Closed" || bob.phase === "Closed"
-  for (const device of world.devices) {
+  for (const device of pair) {
     // what is on the disk can be read again
     device.disk.state()
     const closes = of(device, "ChatClosed")
@@ -396,54 +503,56 @@ const compare = (
       () => `${device.name} was closed ${closes.length} times`
     )
   }
-  if (closed) reasons(world, forged)
+  if (closed) reasons(world, pair, forged)
   else if (forged !== undefined && forged !== false) world.violate(`a forgery was taken: ${forged.rule}`)
-  for (const from of world.devices) transcript(from, world.other(from), closed)
+  for (const from of pair) transcript(from, otherOf(pair, from), closed)
   if (closed || alice.phase !== "Ready") return
 
   const [a, b] = [alice.disk.state()!, bob.disk.state()!]
   require(Buffer.compare(a.keys!.current.bytes, b.keys!.current.bytes) === 0, () => "the keys differ")
   require(a.keys!.current.fingerprint === b.keys!.current.fingerprint, () => "the fingerprints differ")
   require(Buffer.compare(a.keyHash!, b.keyHash!) === 0, () => "the key pictures differ")
-  for (const device of world.devices) {
+  for (const device of pair) {
     const first = of(device, "ChatReady")
     require(
       first.length === 1 && Buffer.compare(first[0]!.keyHash, a.keyHash!) === 0,
       () => "not the first key picture"
     )
   }
-  for (const device of world.devices) {
-    const { layer } = world.other(device).disk
+  for (const device of pair) {
+    const other = otherOf(pair, device)
+    const { layer } = other.disk
     const { his } = device.disk.head!.layers
-    require(his <= layer && (world.other(device).client !== undefined || his === 144), () => `${his} is not his layer`)
+    require(his <= layer && (other.client !== undefined || his === 144), () => `${his} is not his layer`)
   }
-  histories(world)
+  histories(world, pair)
 }
 
 const reasons = (
   world: World,
-  forged: { readonly victim: Device; readonly rule: string } | false | undefined
+  pair: Pair,
+  forged: { readonly victim: Side; readonly rule: string } | false | undefined
 ): void => {
-  const { alice, bob } = world
-  const reason = (device: Device) => device.disk.state()?.phase
+  const [alice, bob] = pair
+  const reason = (device: Side) => device.disk.state()?.phase
   const [a, b] = [reason(alice), reason(bob)]
   const tags = [a, b].map((phase) => phase?._tag === "Closed" ? phase.reason._tag : "none")
   if (forged !== undefined && forged !== false) {
     const phase = reason(forged.victim)
     const rule = phase?._tag === "Closed" && phase.reason._tag === "Violation" ? phase.reason.rule : undefined
     if (rule !== forged.rule) world.violate(`${forged.rule} was answered with ${JSON.stringify(phase)}`)
-    const other = tags[world.devices.indexOf(world.other(forged.victim))]
+    const other = tags[pair.indexOf(otherOf(pair, forged.victim))]
     if (other !== "ByPeer") world.violate(`the other side of a violation closed with ${other}`)
     return
   }
-  const discards = world.devices.map((device) => device.deeds.some((deed) => deed.what === "discard"))
+  const discards = pair.map((device) => device.deeds.some((deed) => deed.what === "discard"))
   for (const [i, tag] of tags.entries()) {
     const mine = discards[i]!
     const allowed = mine
       ? ["ByMe", "ByPeer", "Declined", "Withdrawn", "none"]
       : ["ByPeer", "Declined", "Withdrawn", "none", "ByMe"]
     // to whoever never learned whether its acceptance was taken, the end looks as if another device had the chat
-    if (discards[1 - i] && of(world.devices[i]!, "ChatReady").length === 0) allowed.push("TakenElsewhere")
+    if (discards[1 - i] && of(pair[i]!, "ChatReady").length === 0) allowed.push("TakenElsewhere")
     // a first exchange that the server does not let happen ends the chat without anybody's wish
     const refused = tags.includes("Refused") && ["Refused", "Declined", "Withdrawn", "ByPeer", "none"].includes(tag)
     if (!refused && (!allowed.includes(tag) || (tag === "ByMe" && !mine))) {
@@ -460,7 +569,7 @@ const isRefusal = ({ error }: Extract<Events.Event, { readonly _tag: "MessageFai
   error.type === "DATA_INVALID" || error.type === "FLOOD_WAIT_300"
 
 /** What `from` has said is what `to` has heard, once and in order. */
-const transcript = (from: Device, to: Device, closed: boolean): void => {
+const transcript = (from: Side, to: Side, closed: boolean): void => {
   const { world } = from
   const require = (holds: boolean, problem: () => string) => {
     if (!holds) world.violate(`${from.name} to ${to.name}: ${problem()}`)
@@ -526,9 +635,9 @@ const transcript = (from: Device, to: Device, closed: boolean): void => {
 }
 
 /** The stored histories agree about every message that no deletion was about to meet on its way. */
-const histories = (world: World): void => {
-  const { alice, bob } = world
-  if (world.devices.some((device) => of(device, "HistoryFlushed").length > 0)) return
+const histories = (world: World, pair: Pair): void => {
+  const [alice, bob] = pair
+  if (pair.some((device) => of(device, "HistoryFlushed").length > 0)) return
   const uncertain = new Set(
     (deletions.get(world) ?? []).flatMap(({ deed, ids }) => deed.outcome === "done" ? [] : ids)
   )
