@@ -1,48 +1,11 @@
 /**
  * The same as `peer.ts` with the real TDLib, of `interop/tdlib`. It is loaded only in a network that is loopback only.
  */
-import { Crypto } from "@effect-mtproto/crypto/Crypto"
-import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
-import type { RsaPublicKey } from "@effect-mtproto/crypto/RsaPublicKey"
-import * as RsaPublicKeys from "@effect-mtproto/crypto/RsaPublicKey"
-import * as Effect from "effect/Effect"
-import { mkdirSync } from "node:fs"
-import { createRequire } from "node:module"
-import { join } from "node:path"
-import { pathToFileURL } from "node:url"
+import * as Tdlib from "../lib/Tdlib.ts"
 import type { Command, Setup, Timing } from "./peer.ts"
 
-const folder = join(import.meta.dirname, "../../interop/tdlib")
-const load = (name: string): Promise<any> => import(pathToFileURL(join(folder, "src", name)).href)
-const tdl = createRequire(join(folder, "package.json"))("tdl")
-
 const { account, address, database } = JSON.parse(process.argv[2]!) as Setup
-const [Namespace, Libtdjson] = await Promise.all([load("Namespace.ts"), load("Libtdjson.ts")])
-mkdirSync(database, { recursive: true })
-
-const key: RsaPublicKey = await Effect.runPromise(Effect.provide(
-  Effect.flatMap(Crypto, (crypto) => Effect.fromResult(RsaPublicKeys.fromPem(crypto, address.publicKeyPem))),
-  NodeCrypto.layer
-))
-await Effect.runPromise(Namespace.assertIsolated)
-const tdjson = await Effect.runPromise(Libtdjson.install(database, key) as Effect.Effect<string>)
-tdl.configure({ tdjson, verbosityLevel: 0 })
-const client = tdl.createClient({
-  apiId: 12345,
-  apiHash: "0123456789abcdef0123456789abcdef",
-  databaseDirectory: join(database, "database"),
-  filesDirectory: join(database, "files"),
-  tdlibParameters: {
-    use_message_database: true,
-    use_secret_chats: true,
-    use_chat_info_database: true,
-    use_file_database: true,
-    system_language_code: "en",
-    application_version: "1.0",
-    device_model: "benchmark",
-    system_version: "test"
-  }
-})
+const client = await Tdlib.create(address, database)
 
 let received = 0
 let wanted: { readonly count: number; readonly done: () => void } | undefined
@@ -53,7 +16,6 @@ const early = new Set<string>()
 const ready = new Map<number, () => void>()
 const isReady = new Set<number>()
 
-client.on("error", () => undefined)
 client.on("update", (update: any) => {
   switch (update._) {
     case "updateNewMessage":
@@ -81,12 +43,7 @@ client.on("update", (update: any) => {
   }
 })
 
-await client.login({
-  type: "user",
-  getPhoneNumber: () => Promise.resolve(account.phone),
-  getAuthCode: () => Promise.resolve(account.code)
-})
-await client.invoke({ _: "setOption", name: "online", value: { _: "optionValueBoolean", value: true } })
+await Tdlib.login(client, account)
 
 const timed = async (run: () => Promise<unknown>): Promise<Timing> => {
   const before = process.cpuUsage()
