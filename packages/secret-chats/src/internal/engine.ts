@@ -51,8 +51,10 @@ export const lazyDelay = Duration.millis(20)
 /** How long a store that failed is left alone by what cannot be given up. */
 const retryDelay = Duration.seconds(1)
 
-/** Jobs of one transaction. */
-const maxBatch = 512
+/** Jobs of one transaction. What is sent does not wait for more than these. */
+const maxBatch = 256
+/** Updates of one transaction, if there is nothing else. */
+const maxUpdates = 512
 /** Turns of the event loop for which what has come waits for what comes behind it, in a backlog. */
 const maxGathering = 8
 /** Attempts against another process that keeps winning. */
@@ -436,7 +438,7 @@ const gather = (actor: Actor): Effect.Effect<void> =>
         const { length } = actor.queue
         still = length > seen ? 0 : still + 1
         seen = length
-        return length > 0 && length < maxBatch && still < 2 && turns++ < maxGathering &&
+        return length > 0 && length < maxUpdates && still < 2 && turns++ < maxGathering &&
           actor.queue.every((job) => job.committed !== undefined)
       },
       body: () => Effect.yieldNow,
@@ -524,7 +526,8 @@ export const stateOf = (
 // ----- batches
 
 const takeJobs = (actor: Actor): ReadonlyArray<Job> => {
-  const jobs = [...actor.lazy.splice(0), ...actor.queue.splice(0, maxBatch)]
+  const limit = actor.queue.every((job) => job.committed !== undefined) ? maxUpdates : maxBatch
+  const jobs = [...actor.lazy.splice(0), ...actor.queue.splice(0, limit)]
   let updates = 0
   for (const job of jobs) {
     job.taken = true
