@@ -15,7 +15,7 @@ const crypto = fileURLToPath(new URL("../..", import.meta.url))
 const root = fileURLToPath(new URL("../../../..", import.meta.url))
 
 /** The manifest and the compiled files in a folder of their own, with `effect` beside them. */
-const publish = (folder) => {
+export const publish = (folder) => {
   const { status, stdout } = spawnSync(
     process.execPath,
     [join(root, "node_modules/typescript/bin/tsc"), "-b", crypto],
