@@ -164,6 +164,8 @@ export type ServiceDraft =
   & Partial<Pick<DecryptedMessageService, "randomId">>
 
 /**
+ * What can be sent: an ordinary message or a service message, without what the chat adds itself.
+ *
  * @category models
  * @since 1.0.0
  */

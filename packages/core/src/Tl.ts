@@ -49,6 +49,8 @@ export type Annotation =
   | ConstructorAnnotation
 
 /**
+ * What the schema of a constructor says of it: name, id, type, and the order of its fields on the wire.
+ *
  * @category models
  * @since 1.0.0
  */

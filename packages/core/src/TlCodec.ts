@@ -58,12 +58,16 @@ export const make = <A>(schema: Schema.Schema<A>): TlCodec<A> => {
 }
 
 /**
+ * The bytes of a value of the schema. The function throws nothing but `TlError`.
+ *
  * @category encoding
  * @since 1.0.0
  */
 export const encode = <A>(schema: Schema.Schema<A>): (value: A) => Uint8Array => make(schema).encode
 
 /**
+ * The value that the bytes are, all of them. The function throws nothing but `TlError`, for any bytes.
+ *
  * @category decoding
  * @since 1.0.0
  */
@@ -97,6 +101,8 @@ export const withEncoded = <A, B>(codec: TlCodec<A>, value: NoInfer<A>, use: (by
 }
 
 /**
+ * {@link encode} that returns the `TlError` instead of throwing it.
+ *
  * @category encoding
  * @since 1.0.0
  */
@@ -106,6 +112,8 @@ export const encodeResult = <A>(schema: Schema.Schema<A>): (value: A) => Result.
 }
 
 /**
+ * {@link decode} that returns the `TlError` instead of throwing it: for bytes from outside.
+ *
  * @category decoding
  * @since 1.0.0
  */

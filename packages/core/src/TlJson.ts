@@ -49,6 +49,8 @@ export interface DecodeOptions {
 }
 
 /**
+ * The JSON of a value of the schema. The function throws nothing but `TlError`.
+ *
  * @throws TlError with the reason `NoTlForm` if the schema is not made of `Tl`'s parts
  * @category encoding
  * @since 1.0.0
@@ -59,6 +61,8 @@ export const encode = <A>(schema: Schema.Schema<A>): (value: A) => Schema.Json =
 }
 
 /**
+ * The value that a JSON is. The function throws nothing but `TlError`, with the path of the part that is wrong.
+ *
  * @throws TlError with the reason `NoTlForm` if the schema is not made of `Tl`'s parts
  * @category decoding
  * @since 1.0.0
@@ -70,6 +74,8 @@ export const decode = <A>(schema: Schema.Schema<A>, options?: DecodeOptions): (j
 }
 
 /**
+ * {@link decode} that returns the `TlError` instead of throwing it: for JSON from outside.
+ *
  * @category decoding
  * @since 1.0.0
  */

@@ -46,6 +46,8 @@ const LOW = littleEndian ? 0 : 1
 const HIGH = littleEndian ? 1 : 0
 
 /**
+ * A cursor that reads TL bytes. Its methods throw nothing but `TlError`; see the notes above on what it refuses.
+ *
  * @category models
  * @since 1.0.0
  */

@@ -43,6 +43,8 @@ const BOOL_FALSE = 0xbc799737 | 0
 const VECTOR = 0x1cb5c415
 
 /**
+ * A growing cursor that writes TL bytes. Its methods throw nothing but `TlError`, and keep nothing that they were given.
+ *
  * @category models
  * @since 1.0.0
  */
@@ -343,6 +345,8 @@ export class TlWriter {
 }
 
 /**
+ * A writer of its own, for several values one after the other.
+ *
  * @category constructors
  * @since 1.0.0
  */
