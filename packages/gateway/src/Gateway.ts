@@ -30,6 +30,7 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServer from "effect/http/HttpServer"
@@ -108,6 +109,33 @@ const tooMany = (wait: number) =>
     retryAfter: Math.ceil(wait / 1_000),
     transient: true
   })
+
+/** What a span tells of a request. */
+interface Seen {
+  route: string
+  method: string
+  session: string
+}
+
+/** Routes without what was sent in their place: a token, a name that no method has. */
+const routeNames: { readonly [tag in Route.Route["_tag"]]: string } = {
+  NotFound: "",
+  Malformed: "",
+  PhoneLogin: "/phonelogin",
+  Session: "/{kind}{token}/{method}",
+  Alias: "/api/{session}/{method}"
+}
+
+/** Tells the span around a request, if there is one, what became of it. */
+const annotate = (fiber: Fiber.Fiber<unknown, unknown>, verb: string, seen: Seen, status: number): void => {
+  const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
+  if (span?._tag !== "Span") return
+  span.attribute("http.request.method", verb)
+  span.attribute("http.response.status_code", status)
+  if (seen.route !== "") span.attribute("http.route", seen.route)
+  if (seen.session !== "") span.attribute("gateway.session", seen.session)
+  if (seen.method !== "" && Operations.isKnown(seen.method)) span.attribute("gateway.method", seen.method)
+}
 
 const utf8 = new TextEncoder()
 
@@ -268,7 +296,8 @@ const make = Effect.gen(function*() {
   const answer = Effect.fnUntraced(function*(
     request: HttpServerRequest.HttpServerRequest,
     route: Route.Route,
-    query: string
+    query: string,
+    seen: Seen
   ): Effect.fn.Return<Call.Answer, unknown, Scope.Scope> {
     if (route._tag === "NotFound") return yield* Failure.notFound
     if (route._tag === "Malformed") return yield* malformedPath
@@ -298,6 +327,7 @@ const make = Effect.gen(function*() {
       if (!isToken && named !== String(session.record.userId)) return yield* otherSession
     }
 
+    seen.session = session.id
     return yield* Body.read(request, limits, (body, file) => {
       let params = Params.merge(fromQuery, body)
       let { method } = route
@@ -313,6 +343,7 @@ const make = Effect.gen(function*() {
         method = asked.success.method
         params = asked.success.params
       }
+      seen.method = method
       // here the request is accepted: what is sent goes out in this order
       const isSend = Operations.isSend(method)
       const turn = isSend ? sessions.enter(session.id) : Gate.none
@@ -368,7 +399,9 @@ const make = Effect.gen(function*() {
       : cors === undefined && (site === "cross-site" || site === "same-site")
       ? Effect.fail(crossSite)
       : undefined
-    const exit = yield* Effect.exit(refused ?? answer(request, route, mark < 0 ? "" : url.slice(mark + 1)))
+    const kind = route._tag === "Session" ? route.kind : ""
+    const seen: Seen = { route: routeNames[route._tag].replace("{kind}", kind), method: "", session: "" }
+    const exit = yield* Effect.exit(refused ?? answer(request, route, mark < 0 ? "" : url.slice(mark + 1), seen))
     inFlight--
     let response: HttpServerResponse.HttpServerResponse
     if (Exit.isSuccess(exit)) {
@@ -391,6 +424,10 @@ const make = Effect.gen(function*() {
     }
     // a connection that is kept would keep the server from closing
     if (isStopping) response = HttpServerResponse.setHeader(response, "connection", "close")
+    yield* Effect.withFiber((fiber) => {
+      annotate(fiber, request.method, seen, response.status)
+      return Effect.void
+    })
     yield* Metric.update(Metrics.requestsOf(response.status), 1)
     yield* Metric.update(Metrics.requestTime, (performance.now() - begun) / 1_000)
     return response

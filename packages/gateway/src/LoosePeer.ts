@@ -7,6 +7,9 @@
  * A person: an `inputUser`, an `inputPeerUser`, a `user`, `{ user_id, access_hash }`, an id, `@name`, a phone number with `+`,
  * `me`.
  *
+ * A group or channel of ordinary chats: its id as bot-style interfaces write it, `-id` for a basic group and
+ * `-1000000000000 - id` for a channel or supergroup.
+ *
  * @since 1.0.0
  */
 import type { SecretChatUnknown } from "@effect-mtproto/secret-chats/SecretChatError"
@@ -122,3 +125,58 @@ export const person = (value: unknown): Result.Result<Person, Failure.Failure> =
   const userId = long(value)
   return userId !== undefined && userId > 0n ? Result.succeed({ _tag: "Id", userId }) : noPerson
 }
+
+// ----- groups and channels
+
+/**
+ * A person, a basic group, or a channel; supergroups are channels.
+ *
+ * @category models
+ * @since 1.0.0
+ */
+export type Peer =
+  | Person
+  | { readonly _tag: "Group"; readonly chatId: bigint }
+  | { readonly _tag: "Channel"; readonly channelId: bigint }
+
+const channelOffset = -1_000_000_000_000n
+/** Below the last channel are secret chats and what else bot-style interfaces number. */
+const lastChannel = -1_997_852_516_352n
+
+const noPeer = Result.fail(
+  Failure.badRequest("What was given as peer does not name an ordinary chat", "PEER_INVALID")
+)
+
+/**
+ * Who is named, or which group or channel: what is below zero is one of those.
+ *
+ * @category parsing
+ * @since 1.0.0
+ */
+export const peer = (value: unknown): Result.Result<Peer, Failure.Failure> => {
+  const id = long(value)
+  if (id === undefined || id >= 0n) return person(value)
+  if (id > channelOffset) return Result.succeed({ _tag: "Group", chatId: -id })
+  return id < channelOffset && id >= lastChannel
+    ? Result.succeed({ _tag: "Channel", channelId: channelOffset - id })
+    : noPeer
+}
+
+/**
+ * Which channel is named, where nothing else can be: then its id may stand without the offset.
+ *
+ * @category parsing
+ * @since 1.0.0
+ */
+export const channel = (value: unknown): Result.Result<Peer, Failure.Failure> => {
+  const id = long(value)
+  return id !== undefined && id > 0n ? Result.succeed({ _tag: "Channel", channelId: id }) : peer(value)
+}
+
+/**
+ * The id of a channel as bot-style interfaces write it.
+ *
+ * @category conversions
+ * @since 1.0.0
+ */
+export const channelDialogId = (channelId: bigint): bigint => channelOffset - channelId

@@ -10,6 +10,7 @@
  *
  * @since 1.0.0
  */
+import type * as Api from "@effect-mtproto/core/Api"
 import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import type { Vault } from "@effect-mtproto/crypto/Vault"
 import * as Errors from "@effect-mtproto/secret-chats/SecretChatError"
@@ -104,6 +105,9 @@ export class Sessions extends Context.Service<Sessions, {
 
 // ----- from events to updates
 
+/** Updates of secret chats are stored no more often than this; the first one after a pause at once. */
+const PACE = "5 millis"
+
 /** Takes in what happens in the secret chats of a session. */
 const pump = (id: string, closed: Effect.Effect<void>) =>
   Effect.gen(function*() {
@@ -136,6 +140,8 @@ const pump = (id: string, closed: Effect.Effect<void>) =>
       yield* store.append(id, updates)
       yield* Effect.forEach(events, (event) => event.confirm, { discard: true })
       yield* Metric.update(Metrics.updates, updates.length)
+      // what comes in the meantime is stored together: when there is much, commits cost more than what is in them
+      yield* Effect.sleep(PACE)
     })
 
     yield* Stream.runForEachArray(chats.events, takeIn).pipe(
@@ -160,17 +166,19 @@ const pumpOthers = (id: string) =>
     const store = yield* GatewayStore
     const runtime = yield* Runtime
     const others = yield* OtherUpdates.OtherUpdates
-    const met = new Set<string>()
+    const met = new Set([""])
     yield* Effect.forkScoped(Effect.ignore(others.run(Effect.fnUntraced(function*(taken) {
-      const strangers = taken.flatMap(({ users }) => users).filter((user) => {
-        const name = user._tag === "user" ? `${user.id} ${user.accessHash}` : ""
+      const isNew = (one: Api.User | Api.Chat) => {
+        const name = one._tag === "user" || one._tag === "channel" ? `${one._tag} ${one.id} ${one.accessHash}` : ""
         if (met.has(name)) return false
         if (met.size >= 10_000) met.clear()
         met.add(name)
         return true
-      })
+      }
+      const strangers = taken.flatMap(({ users }) => users).filter(isNew)
+      const channels = taken.flatMap(({ chats }) => chats ?? []).filter(isNew)
       // whoever is met can be named by id, also if the update itself is not wanted
-      if (strangers.length > 0) yield* People.remember(store, id, strangers)
+      if (strangers.length + channels.length > 0) yield* People.remember(store, id, strangers, channels)
       const updates = taken.flatMap((one): ReadonlyArray<NewUpdate> =>
         runtime.wants(one.update._tag) ? [{ json: JSON.stringify(Update.fromOther(one)), other: true }] : []
       )

@@ -202,6 +202,9 @@ export * as Json from "./Json.ts"
  * A person: an `inputUser`, an `inputPeerUser`, a `user`, `{ user_id, access_hash }`, an id, `@name`, a phone number with `+`,
  * `me`.
  *
+ * A group or channel of ordinary chats: its id as bot-style interfaces write it, `-id` for a basic group and
+ * `-1000000000000 - id` for a channel or supergroup.
+ *
  * @since 1.0.0
  */
 export * as LoosePeer from "./LoosePeer.ts"

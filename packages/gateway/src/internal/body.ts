@@ -30,6 +30,8 @@ const unsupported = Failure.make(
   "CONTENT_TYPE_UNSUPPORTED",
   "The body has to be application/json, application/x-www-form-urlencoded or multipart/form-data"
 )
+const otherCharset = Failure.make(415, "CHARSET_UNSUPPORTED", "The body has to be in UTF-8")
+const compressed = Failure.make(415, "CONTENT_ENCODING_UNSUPPORTED", "The body must not be compressed")
 const unreadable = Failure.badRequest("The body could not be read", "BODY_INVALID")
 
 const isTooLarge = (error: unknown): boolean => {
@@ -42,6 +44,7 @@ const toFailure = (error: unknown): Failure.Failure =>
   error instanceof Failure.Failure ? error : isTooLarge(error) ? tooLarge : unreadable
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
+const charsets = new Set(["utf-8", "utf8", "us-ascii", ""])
 const empty: Params.Params = Object.freeze(Object.create(null))
 
 const mediaType = (request: HttpServerRequest.HttpServerRequest): string =>
@@ -129,6 +132,10 @@ export const read = <A, E, R>(
   next: (params: Params.Params, file: File | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Failure.Failure, R> => {
   if (!hasBody(request)) return next(empty, undefined)
+  const { "content-encoding": encoding, "content-type": type = "" } = request.headers
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity") return Effect.fail(compressed)
+  const charset = type.includes(";") ? /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type)?.[1]?.toLowerCase() : undefined
+  if (charset !== undefined && !charsets.has(charset)) return Effect.fail(otherCharset)
   switch (mediaType(request)) {
     case "application/json":
     case "text/json":

@@ -135,6 +135,13 @@ export const isSend = (method: string): boolean => shape(method).isSend
 /** Streams, long polls and what is sent have times of their own. */
 export const isEndless = (method: string): boolean => shape(method).isEndless
 
+/** Whether there is a method of this name, as which it may be told to whoever watches. */
+export const isKnown = (method: string): boolean => {
+  const name = plain(method)
+  return Object.hasOwn(own, name) || Object.hasOwn(people, name) || Object.hasOwn(steps, name) ||
+    LooseTl.method(method) !== undefined
+}
+
 const plain = (method: string): string => method.toLowerCase().replaceAll("_", "")
 
 // ----- everything else
@@ -147,9 +154,9 @@ const randomLong = ({ crypto }: Gateway) => () => {
   return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigInt64(0, true) || 1n
 }
 
-const usersOf = (result: unknown): ReadonlyArray<Api.User> => {
-  const users = (result as { readonly users?: unknown } | null)?.users
-  return Array.isArray(users) ? users : []
+const listOf = <A>(result: unknown, name: "users" | "chats"): ReadonlyArray<A> => {
+  const list = (result as { readonly [name: string]: unknown } | null)?.[name]
+  return Array.isArray(list) ? list : []
 }
 
 /** Any method of the API. */
@@ -166,8 +173,9 @@ const call = (name: string): Operation =>
         const request = yield* Effect.fromResult(LooseTl.request(method, resolved, randomLong(gateway)))
         const transport = yield* Transport
         const result: unknown = yield* transport.invoke(request)
-        const users = usersOf(result)
-        if (users.length > 0) yield* People.remember(gateway.store, session.id, users)
+        const users = listOf<Api.User>(result, "users")
+        const chats = listOf<Api.Chat>(result, "chats")
+        if (users.length + chats.length > 0) yield* People.remember(gateway.store, session.id, users, chats)
         return json(yield* Effect.fromResult(LooseTl.result(method, result)))
       })
     )

@@ -1,0 +1,59 @@
+import * as GatewayStore from "@effect-mtproto/gateway/GatewayStore"
+import * as LoosePeer from "@effect-mtproto/gateway/LoosePeer"
+import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Support from "./support.ts"
+
+describe("groups and channels", () => {
+  it("are named by the ids of bot-style interfaces", () => {
+    const named: ReadonlyArray<readonly [unknown, LoosePeer.Peer]> = [
+      [-5, { _tag: "Group", chatId: 5n }],
+      ["-5", { _tag: "Group", chatId: 5n }],
+      [-999_999_999_999n, { _tag: "Group", chatId: 999_999_999_999n }],
+      [-1_000_000_000_001, { _tag: "Channel", channelId: 1n }],
+      ["-1001234567890", { _tag: "Channel", channelId: 1_234_567_890n }],
+      [-1_997_852_516_352, { _tag: "Channel", channelId: 997_852_516_352n }],
+      [5, { _tag: "Id", userId: 5n }],
+      ["@durov", { _tag: "Username", username: "durov" }]
+    ]
+    for (const [form, peer] of named) assert.deepStrictEqual(LoosePeer.peer(form), Result.succeed(peer))
+    // the offset alone, and what is a secret chat
+    for (const form of [0, -1_000_000_000_000, -1_997_852_516_353, -2_000_000_000_005, "-1.5", "", -1.5]) {
+      assert.isTrue(Result.isFailure(LoosePeer.peer(form)), String(form))
+    }
+    assert.deepStrictEqual(LoosePeer.channel("7"), Result.succeed({ _tag: "Channel", channelId: 7n }))
+    assert.strictEqual(LoosePeer.channelDialogId(1_234_567_890n), -1_001_234_567_890n)
+  })
+
+  it.live("are found by id in any method, once the session has met them", () =>
+    Effect.gen(function*() {
+      const { ann, client, telegram } = yield* Support.world()
+      const store = Context.get(client.store, GatewayStore.GatewayStore)
+      const sent = Effect.map(telegram.calls("messages.sendMessage"), (calls) => (calls.at(-1)!.request as any).peer)
+      const say = (peer: unknown) => client.post(`${ann}/messages.sendMessage`, { peer, message: "x" })
+
+      const unknown = yield* say(-1_001_234_567_890)
+      assert.deepStrictEqual([unknown.status, unknown.body.parameters.type], [404, "CHANNEL_UNKNOWN"])
+      assert.strictEqual((yield* say("-2000000000005")).body.parameters.type, "PEER_INVALID")
+      for (const session of yield* store.sessions) {
+        yield* store.putPeople(session.id, [{ id: LoosePeer.channelDialogId(1_234_567_890n), accessHash: 77n }])
+      }
+      yield* say("-1001234567890")
+      assert.deepStrictEqual(yield* sent, {
+        _tag: "inputPeerChannel",
+        channelId: 1_234_567_890n,
+        accessHash: 77n
+      })
+      yield* say(-42)
+      assert.deepStrictEqual(yield* sent, { _tag: "inputPeerChat", chatId: 42n })
+      // a channel is no person, and a group is no channel
+      for (
+        const [method, params] of [["users.getUsers", { id: [-42] }], ["channels.getFullChannel", { channel: -42 }]]
+      ) {
+        const wrong = yield* client.post(`${ann}/${method}`, params)
+        assert.deepStrictEqual([wrong.status, wrong.body.parameters.type], [400, "PEER_INVALID"])
+      }
+    }).pipe(Effect.scoped))
+})
