@@ -26,12 +26,8 @@ const isAlive = (crypto: Crypto["Service"], server: TestServer.TestServer["Servi
     assert.strictEqual((yield* client.call(Api.help.getConfig()))._tag, "config")
   }).pipe(Effect.scoped)
 
-const ascii = (text: string): Uint8Array => new TextEncoder().encode(text)
-
 describe("a hostile connection", () => {
   const streams: Record<string, Uint8Array> = {
-    "HTTP": ascii("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-    "HTTP, another method": ascii("POST /api HTTP/1.1\r\n\r\n"),
     "TLS": Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3),
     "an obfuscation header that names no framing": new Uint8Array(64).fill(0x5a),
     "an intermediate frame longer than the limit": Uint8Array.of(...Intermediate.tag, 0xff, 0xff, 0xff, 0x7f),

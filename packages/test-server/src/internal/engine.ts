@@ -35,6 +35,12 @@ export interface Link {
   readonly destroy: () => void
   /** Breaks off in so many seconds, unless told again. */
   readonly keepAlive: (seconds: number) => void
+  /** The connection that a session's packets are to be answered over, if it is not this one. */
+  readonly route?: (key: AuthKey, sessionId: bigint) => Link
+  /** Whether what there is to say waits for more; asked each time that there is something. */
+  readonly holds?: () => boolean
+  /** How long the client wants to wait for something to be said to it. */
+  readonly wait?: (times: Extract<Session.Event, { readonly _tag: "HttpWait" }>) => void
 }
 
 /** Something that a session wants done, and that waits until the client has read its answers. */
@@ -92,28 +98,36 @@ export const isPlain = (packet: Uint8Array): boolean | undefined => {
 // receiving
 // -----------------------------------------------------------------------------
 
-/** Takes an encrypted packet. Call {@link settle} after the last one that is at hand. */
-export const receive = (engine: Engine, link: Link, packet: Uint8Array, wantsQuickAck: boolean): void => {
+/**
+ * Takes an encrypted packet, and says which queries were in it. Call {@link settle} after the last one that is at hand.
+ */
+export const receive = (
+  engine: Engine,
+  from: Link,
+  packet: Uint8Array,
+  wantsQuickAck: boolean
+): ReadonlyArray<bigint> => {
   const { world } = engine
   const forced = Faults.takeTransport(world.faults)
   const key = world.keys.get(Packet.authKeyId(packet) ?? 0n)
-  if (forced !== undefined || key === undefined || key.dc !== link.dc || World.isExpired(key, World.seconds(world))) {
+  if (forced !== undefined || key === undefined || key.dc !== from.dc || World.isExpired(key, World.seconds(world))) {
     world.counters.framesRefused++
-    link.transportError(forced ?? UNKNOWN_KEY)
-    link.close()
-    return
+    from.transportError(forced ?? UNKNOWN_KEY)
+    from.close()
+    return []
   }
   const opened = Packet.open(world.crypto, { keys: [key.key], from: "client", packet })
   if (Result.isFailure(opened)) {
     world.counters.framesRefused++
-    link.destroy()
-    return
+    from.destroy()
+    return []
   }
   const message = opened.success
+  const link = from.route?.(key, message.sessionId) ?? from
   const session = sessionOf(engine, key, link, message.sessionId)
   if (session === undefined) {
     link.destroy()
-    return
+    return []
   }
   if (wantsQuickAck) link.quickAck(message.quickAck)
   const now = World.seconds(world)
@@ -126,6 +140,7 @@ export const receive = (engine: Engine, link: Link, packet: Uint8Array, wantsQui
   })
   world.dirty.add(session)
   perform(engine, link, events.map((event) => ({ key, session, event })))
+  return events.flatMap((event) => event._tag === "Query" ? [event.msgId] : [])
 }
 
 /** How many bytes of answers are gathered before they are written. */
@@ -166,6 +181,9 @@ const react = (engine: Engine, key: AuthKey, session: Session.Session, link: Lin
       return
     case "Dropped":
       Rpc.drop(runtime, session, event.msgId)
+      return
+    case "HttpWait":
+      link.wait?.(event)
       return
     case "KeepAlive":
       link.keepAlive(event.seconds)
@@ -306,6 +324,7 @@ const flush = (engine: Engine, session: Session.Session): void => {
   const link = attachment?.link
   // without a connection things wait in the session; with a slow one, until it has caught up
   if (attachment === undefined || link === undefined || !link.isOpen() || link.isFull()) return
+  if (link.holds !== undefined && Session.hasNews(session) && link.holds()) return
   const { key } = attachment
   const packets = Session.flush(session, world.settings.rules, world.clock())
   if (packets.length === 0) return

@@ -6,6 +6,7 @@ import * as MtprotoApi from "@effect-mtproto/core/MtprotoApi"
 import * as Tl from "@effect-mtproto/core/Tl"
 import * as TlCodec from "@effect-mtproto/core/TlCodec"
 import type { Crypto } from "@effect-mtproto/crypto/Crypto"
+import * as Packet from "@effect-mtproto/crypto/Packet"
 import * as RsaPad from "@effect-mtproto/crypto/RsaPad"
 import type { RsaPrivateKey } from "@effect-mtproto/crypto/RsaPublicKey"
 import * as SharedKey from "@effect-mtproto/crypto/SharedKey"
@@ -15,6 +16,7 @@ import { equals } from "./bytes.ts"
 import * as Faults from "./faults.ts"
 import { isPublicValue } from "./group.ts"
 import * as Handshake from "./handshake.ts"
+import * as MessageIds from "./messageIds.ts"
 import * as World from "./world.ts"
 
 /** What goes back for a plain message. */
@@ -56,6 +58,15 @@ const withPrivateKey = (crypto: Crypto["Service"], key: RsaPrivateKey, secret: K
       ? Effect.sync(() => new Uint8Array(privateDecrypt({ key: secret, padding: constants.RSA_NO_PADDING }, base)))
       : crypto.modPow(base, exponent, modulus)
 })
+
+/** The packet for an answer; as in production, random bytes may follow its object. */
+export const seal = (world: World.World, answer: Uint8Array): Uint8Array => {
+  const words = world.settings.trailingBytes ? world.crypto.randomBytes(1)[0]! % 16 : 0
+  const body = new Uint8Array(answer.length + words * 4)
+  body.set(answer)
+  if (words > 0) body.set(world.crypto.randomBytes(words * 4), answer.length)
+  return Packet.sealPlain({ msgId: MessageIds.next(0n, world.clock(), MessageIds.ANSWER), body })
+}
 
 /** An unknown key, a step that is wrong, an exchange that is over: a client starts again. */
 const UNKNOWN = -404

@@ -14,9 +14,10 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
+import { concat } from "./bytes.ts"
 import * as Engine from "./engine.ts"
+import * as Http from "./http.ts"
 import * as KeyExchange from "./keyExchange.ts"
-import * as MessageIds from "./messageIds.ts"
 import * as WebSocket from "./webSocket.ts"
 import type { World } from "./world.ts"
 
@@ -46,7 +47,7 @@ const paddingOf = (world: World, length: number): Uint8Array => {
 }
 
 /** A socket as a link of the engine. */
-const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket): void => {
+const accept = (options: Options, http: Http.Http, sockets: ReadonlySet<Socket>, socket: Socket): void => {
   const { engine } = options
   const { world } = engine
   world.counters.connectionsOpened++
@@ -134,8 +135,7 @@ const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket):
       isBusy = false
       if (!isOpen) return
       if (reply._tag === "Answer") {
-        const body = world.settings.trailingBytes ? withTrailingBytes(reply.body) : reply.body
-        link.send([Packet.sealPlain({ msgId: MessageIds.next(0n, world.clock(), MessageIds.ANSWER), body })])
+        link.send([KeyExchange.seal(world, reply.body)])
       } else if (reply._tag === "Refuse") {
         world.counters.framesRefused++
         link.transportError(reply.code)
@@ -143,14 +143,6 @@ const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket):
       }
       work()
     })
-  }
-  const withTrailingBytes = (body: Uint8Array): Uint8Array => {
-    const words = world.crypto.randomBytes(1)[0]! % 16
-    if (words === 0) return body
-    const padded = new Uint8Array(body.length + words * 4)
-    padded.set(body)
-    padded.set(world.crypto.randomBytes(words * 4), body.length)
-    return padded
   }
   const take = (event: Event): void => {
     if (event._tag !== "Packet") {
@@ -185,30 +177,54 @@ const accept = (options: Options, sockets: ReadonlySet<Socket>, socket: Socket):
 
   engine.links.add(link)
   socket.setNoDelay(true)
-  socket.on("data", (chunk: Buffer) => {
+  /** What came before it was clear who speaks; `undefined` afterwards. */
+  let start: Uint8Array | undefined = new Uint8Array(0)
+  /** Whether these bytes belong to HTTP, which has the connection then. */
+  const isForHttp = (chunk: Uint8Array): boolean => {
+    start = concat([start!, chunk])
+    const isHttp = Http.isHttp(start)
+    if (isHttp === false) return false
+    if (isHttp === true) {
+      isOpen = false
+      engine.links.delete(link)
+      socket.removeListener("data", onData).removeListener("drain", onDrain).removeListener("end", link.destroy)
+        .removeListener("close", shut)
+      http.accept(socket, start, () => world.counters.connectionsClosed++)
+    }
+    return true
+  }
+  const onData = (chunk: Buffer): void => {
     if (!isOpen) return
-    world.counters.bytesReceived += chunk.length
+    let bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length)
+    if (start !== undefined) {
+      if (isForHttp(bytes)) return
+      bytes = start
+      start = undefined
+    }
+    world.counters.bytesReceived += bytes.length
     // a plain view: `slice` of a Buffer does not copy
     try {
-      receive(chunk)
+      receive(bytes)
     } catch (error) {
       // a mistake of ours: it costs this client its connection, and nobody else anything
       engine.runtime.report(error)
       link.destroy()
     }
-  })
-  const receive = (chunk: Buffer): void => {
-    const { data, end, reply } = wire.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length))
+  }
+  const receive = (bytes: Uint8Array): void => {
+    const { data, end, reply } = wire.push(bytes)
     if (reply !== undefined) socket.write(reply)
     for (const bytes of data) for (const event of framing.push(bytes)) events.push(event)
     work()
     if (end) link.close()
   }
-  socket.on("drain", () => {
+  const onDrain = (): void => {
     if (!isOpen) return
     Engine.resume(engine, link)
     work()
-  })
+  }
+  socket.on("data", onData)
+  socket.on("drain", onDrain)
   socket.on("end", link.destroy)
   socket.on("error", link.destroy)
   socket.on("close", shut)
@@ -229,10 +245,11 @@ interface Listening {
 const open = (options: Options): Effect.Effect<Listening, Error> =>
   Effect.callback((resume) => {
     const sockets = new Set<Socket>()
+    const http = Http.make(options)
     const server = createServer({ noDelay: true }, (socket) => {
       sockets.add(socket)
       socket.once("close", () => sockets.delete(socket))
-      accept(options, sockets, socket)
+      accept(options, http, sockets, socket)
     })
     server.once("error", (error) => resume(Effect.fail(error)))
     server.listen({ host: options.host, port: options.port }, () => resume(Effect.succeed({ server, sockets })))

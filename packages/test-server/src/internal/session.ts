@@ -110,6 +110,7 @@ export type Event =
   | { readonly _tag: "Query"; readonly msgId: bigint; readonly body: Uint8Array }
   | { readonly _tag: "FutureSalts"; readonly msgId: bigint; readonly count: number }
   | { readonly _tag: "KeepAlive"; readonly seconds: number }
+  | { readonly _tag: "HttpWait"; readonly maxDelay: number; readonly waitAfter: number; readonly maxWait: number }
   | { readonly _tag: "DestroySession"; readonly msgId: bigint; readonly sessionId: bigint }
   | { readonly _tag: "DestroyKey"; readonly msgId: bigint }
   /** The answer to this query is no longer wanted. */
@@ -372,6 +373,10 @@ export interface Packet {
 const CONTAINER_MESSAGES = 1020
 const CONTAINER_BYTES = 512 * 1024
 const ACK_IDS = 8192
+
+/** Whether {@link flush} has something to give. */
+export const hasNews = (session: Session): boolean =>
+  session.queue.length > 0 || session.acks.length > 0 || session.updatesLost
 
 /** Takes everything that is ready, in order, joined into containers. */
 export const flush = (session: Session, rules: Rules, now: number): ReadonlyArray<Packet> => {
@@ -661,6 +666,10 @@ const serve = (
       if (service._tag === "ping_delay_disconnect") {
         events.push({ _tag: "KeepAlive", seconds: service.disconnectDelay })
       }
+      return
+    }
+    case "http_wait": {
+      events.push({ ...service, _tag: "HttpWait" })
       return
     }
     case "get_future_salts": {
