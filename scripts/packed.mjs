@@ -2,7 +2,7 @@
 // uses them there as a stranger would: every module is imported, the examples run and type-check, the commands answer.
 //
 //   npm run test:packed
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -22,6 +22,66 @@ const run = (what, command, args, cwd) => {
     console.log(`FAILED (${status}): ${what}\n${stdout.slice(-2000)}\n${stderr.slice(-2000)}`)
   }
   return status === 0
+}
+
+const check = async (what, test) => {
+  try {
+    await test()
+    passed++
+    console.log(`ok: ${what}`)
+  } catch (error) {
+    failed++
+    console.log(`FAILED: ${what}\n${error instanceof Error ? error.message : error}`)
+  }
+}
+
+/** The gateway with a server of its own: the first call of its README, and its end when it is asked to. */
+const gateway = (app) => async () => {
+  const args = ["--test-server", "--port", "0"]
+  const child = spawn(join(app, "node_modules/.bin/effect-mtproto-gateway"), args, { cwd: app })
+  const ended = new Promise((resolve) => child.on("exit", (code, signal) => resolve(code ?? signal)))
+  try {
+    let text = ""
+    const settings = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`it does not start\n${text}`)), 60_000)
+      const read = (chunk) => {
+        text += chunk
+        const line = /^export (GATEWAY=.*)$/m.exec(text)?.[1]
+        if (line === undefined) return
+        clearTimeout(timer)
+        resolve(Object.fromEntries(line.split(" ").map((one) => one.split("=", 2))))
+      }
+      child.stdout.setEncoding("utf8").on("data", read)
+      child.stderr.setEncoding("utf8").on("data", read)
+      void ended.then((code) => reject(new Error(`it ended with ${code}\n${text}`)))
+    })
+    const message = "{\"_\": \"decryptedMessageService\", \"action\": {\"_\": \"decryptedMessageActionNoop\"}}"
+    const { ANN, CHAT, GATEWAY } = settings
+    const call = ["-sS", `${GATEWAY}${ANN}/messages.sendEncryptedService`, "-d", `peer=${CHAT}`, "-d"]
+    const { stderr, stdout } = spawnSync("curl", [...call, `message=${message}`], { encoding: "utf8", timeout: 30_000 })
+    if (!stdout.startsWith("{\"ok\":true,\"result\":{\"_\":\"messages.sentEncryptedMessage\"")) {
+      throw new Error(stdout + stderr)
+    }
+  } finally {
+    child.kill("SIGTERM")
+  }
+  const code = await ended
+  if (code !== 0 && code !== 130 && code !== 143) throw new Error(`it ended with ${code}`)
+}
+
+/** A script of Lua before a server of its own. */
+const lua = (app) => () => {
+  const script = join(app, "script.lua")
+  writeFileSync(script, "print('self is ' .. get_self().first_name)\n")
+  const args = ["lua", "--test-server", script]
+  const command = join(app, "node_modules/.bin/secret-chats")
+  const { status, stderr, stdout } = spawnSync(command, args, {
+    cwd: app,
+    encoding: "utf8",
+    input: "",
+    timeout: 60_000
+  })
+  if (status !== 0 || !stdout.includes("self is Ann")) throw new Error(`${status}\n${stdout}\n${stderr}`)
 }
 
 const packages = readdirSync(join(root, "packages"))
@@ -68,6 +128,8 @@ try {
           run(`${command} --help`, join(app, "node_modules/.bin", command), ["--help"], app)
         }
       }
+      await check("effect-mtproto-gateway --test-server, and a call with curl", gateway(app))
+      await check("secret-chats lua --test-server", lua(app))
       for (const file of ["standalone.ts", "swap-layers.ts", "compose.ts", "demo"]) {
         cpSync(join(root, "examples", file), join(app, file), { recursive: true })
       }
