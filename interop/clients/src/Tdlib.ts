@@ -291,6 +291,15 @@ const run = async (judge: Judge): Promise<void> => {
       type: { _: "proxyTypeHttp", username: "ann", password: "secret", http_only: false }
     }]
   ]
+  // a proxy for requests only: TDLib speaks MTProto over HTTP, and the address of the data centre stands in each request
+  for (const [what, password] of [["", ""], [" with a password", "secret"]] as const) {
+    proxies.push([`MTProto over HTTP${what}`, {
+      _: "proxy",
+      server: "127.0.0.1",
+      port: server.port,
+      type: { _: "proxyTypeHttp", username: password === "" ? "" : "ann", password, http_only: true }
+    }])
+  }
   for (const [what, secret, domain] of Proxies.secrets) {
     const proxy = await judge.open(Proxies.mtproto(judge.crypto, { server, domain }))
     proxies.push([`MTProto proxy, ${what}`, {

@@ -34,7 +34,7 @@ const MAX_WAIT = 60_000
 const REQUEST_TIME = 60_000
 const SESSION_TIME = 60_000
 
-const PATH = /^(?:http:\/\/[^/]*)?\/api(?:w|w1|w_test|w_test1)?$/
+const PATH = /^(?:http:\/\/[^/]*)?\/api(?:w|w1|w_test|w_test1)?$/i
 const METHODS = ["POST", "OPTIONS", "HEAD", "PUT"].map((method) =>
   Uint8Array.from(method.slice(0, 4), (c) => c.charCodeAt(0))
 )
