@@ -536,15 +536,23 @@ export const layerHttp = (
   options: HttpOptions = {}
 ): Layer.Layer<HttpServer.HttpServer, ServeError, Gateway> => {
   const server = NodeHttpServer.layer(
-    () =>
-      createServer({
+    () => {
+      const server = createServer({
         // bodies have times of their own, see `Limits`
         requestTimeout: 0,
         headersTimeout: 10_000,
         keepAliveTimeout: 65_000,
         connectionsCheckingInterval: 2_000,
         maxHeaderSize: 16 * 1024
-      }),
+      })
+      // A server that closes ends the connections that are idle then, not those that become so a moment later.
+      server.on("request", (_, response) => {
+        response.once("close", () => {
+          if (!server.listening) setImmediate(() => server.closeIdleConnections())
+        })
+      })
+      return server
+    },
     {
       host: options.host ?? "127.0.0.1",
       port: options.port ?? 9503,

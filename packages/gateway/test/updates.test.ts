@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { createServer } from "node:http"
+import { Agent, createServer, get } from "node:http"
 import type { AddressInfo } from "node:net"
 import { bodyOf, sign } from "../src/internal/webhooks.ts"
 import * as Support from "./support.ts"
@@ -92,6 +93,31 @@ describe("updates", () => {
         assert.strictEqual((yield* again.post(`${bob}/getUpdates`, params)).status, 400)
       }
     }).pipe(Effect.scoped))
+
+  // the gateway would wait 20 seconds for connections that are kept
+  it.live("a listener whose connection is kept does not hold up the end of the gateway", () =>
+    Effect.gen(function*() {
+      const telegram = yield* Support.server
+      const scope = yield* Scope.make()
+      const client = yield* Scope.provide(Support.start(telegram, `${yield* Support.folder}/gateway.db`), scope)
+      const ann = yield* Support.logIn(telegram, client, "+15550001")
+      const agent = yield* Effect.acquireRelease(
+        Effect.sync(() => new Agent({ keepAlive: true })),
+        (agent) => Effect.sync(() => agent.destroy())
+      )
+      const ended = yield* Deferred.make<void>()
+      yield* Effect.promise(() =>
+        new Promise<void>((resolve, reject) => {
+          get(`${client.base}${ann}/events`, { agent }, (response) => {
+            response.once("data", () => resolve())
+            response.once("end", () => Deferred.doneUnsafe(ended, Exit.void))
+            response.once("error", reject)
+          }).once("error", reject)
+        })
+      )
+      yield* Scope.close(scope, Exit.void)
+      yield* Deferred.await(ended)
+    }).pipe(Effect.scoped), 15_000)
 
   it.live("come as Server-Sent Events and over a WebSocket, resumed by number", () =>
     Effect.gen(function*() {
