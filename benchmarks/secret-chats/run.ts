@@ -108,15 +108,20 @@ const sendings: ReadonlyArray<Sending> = [
   { name: "100 chats at once", count: 2000, inFlight: 100, chats: 100, goal: 1.5, rate: 1724, syncs: 0.06 }
 ]
 
-const send = async (side: Side, sending: Sending): Promise<Timing> => {
-  const arrived = ask<Timing>(side.receiver, { _tag: "Receive", count: sending.count })
-  const timing = await ask<Timing>(side.sender, {
+/**
+ * The receiver stands still meanwhile, and takes in everything afterwards: what it does, and its commits, are no part of
+ * sending, and there are fewer processors than programs.
+ */
+const send = async ({ chats, receiver, sender }: Side, sending: Sending): Promise<Timing> => {
+  receiver.child.kill("SIGSTOP")
+  const timing = await ask<Timing>(sender, {
     _tag: "Send",
-    chats: side.chats.slice(0, sending.chats),
+    chats: chats.slice(0, sending.chats),
     count: sending.count,
     inFlight: sending.inFlight
   })
-  await arrived
+  receiver.child.kill("SIGCONT")
+  await ask<Timing>(receiver, { _tag: "Receive", count: sending.count })
   return timing
 }
 
