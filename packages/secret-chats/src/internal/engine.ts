@@ -550,7 +550,7 @@ const runBatch = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect
       const kept = retryable ? jobs.filter((job) => job.persistent) : []
       const waiting = retryable ? jobs.filter((job) => job.lazy) : []
       // It may have happened, and then there is something to do and to tell, even if nobody uses the chat any more.
-      if (actor.doubtful && retryable && waiting.length === 0) waiting.push(look())
+      if (actor.doubtful && retryable && kept.length + waiting.length === 0) waiting.push(look())
       const lost = jobs.filter((job) => !kept.includes(job) && !waiting.includes(job))
       for (const job of lost) job.done(exit)
       if (Cause.hasInterrupts(cause)) return Effect.failCause(cause as Cause.Cause<never>)
