@@ -8,7 +8,7 @@ import { connect } from "node:net"
 import { Client, logIn } from "./support/client.ts"
 import { withServer } from "./support/fixture.ts"
 import { exchange } from "./support/keyExchange.ts"
-import type { Wire, WireEvent } from "./support/wire.ts"
+import { arrivals, type Wire } from "./support/wire.ts"
 
 interface Answer {
   readonly status: number
@@ -47,17 +47,7 @@ const wire = (server: { readonly host: string; readonly port: number }, asked: A
   Effect.acquireRelease(
     Effect.sync(() => {
       const agent = new Agent({ keepAlive: true })
-      const events: Array<WireEvent> = []
-      let waiter: ((event: WireEvent) => void) | undefined
-      let listener: ((event: WireEvent) => void) | undefined
-      const emit = (event: WireEvent): void => {
-        if (listener !== undefined) listener(event)
-        else if (waiter !== undefined) {
-          const take = waiter
-          waiter = undefined
-          take(event)
-        } else events.push(event)
-      }
+      const { emit, next, subscribe } = arrivals()
       const made: Wire = {
         socket: undefined as never,
         send: (body) => {
@@ -68,15 +58,8 @@ const wire = (server: { readonly host: string; readonly port: number }, asked: A
           }, () => emit({ _tag: "Closed" }))
         },
         sendRaw: () => undefined,
-        next: Effect.callback((take) => {
-          const event = events.shift()
-          if (event !== undefined) take(Effect.succeed(event))
-          else waiter = (later) => take(Effect.succeed(later))
-        }),
-        subscribe: (take) => {
-          listener = take
-          for (const event of events.splice(0)) take(event)
-        },
+        next,
+        subscribe,
         close: () => agent.destroy()
       }
       return made

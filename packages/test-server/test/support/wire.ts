@@ -32,6 +32,35 @@ export interface WireOptions {
   readonly first?: Uint8Array
 }
 
+/** What has come and nobody has taken. */
+export const arrivals = (): Pick<Wire, "next" | "subscribe"> & { readonly emit: (event: WireEvent) => void } => {
+  const events: Array<WireEvent> = []
+  let waiter: ((event: WireEvent) => void) | undefined
+  let listener: ((event: WireEvent) => void) | undefined
+  let isClosed = false
+  return {
+    emit: (event) => {
+      isClosed ||= event._tag === "Closed"
+      if (listener !== undefined) listener(event)
+      else if (waiter !== undefined) {
+        const take = waiter
+        waiter = undefined
+        take(event)
+      } else events.push(event)
+    },
+    next: Effect.callback((take) => {
+      const event = events.shift()
+      if (event !== undefined) take(Effect.succeed(event))
+      else if (isClosed) take(Effect.succeed<WireEvent>({ _tag: "Closed" }))
+      else waiter = (later) => take(Effect.succeed(later))
+    }),
+    subscribe: (take) => {
+      listener = take
+      for (const event of events.splice(0)) take(event)
+    }
+  }
+}
+
 /** Opens a connection, which the scope closes. */
 export const connect = (
   crypto: Crypto["Service"],
@@ -51,18 +80,8 @@ const open = (
       randomBytes: (length) => length === 0 ? new Uint8Array(0) : crypto.randomBytes(length),
       ...(options.obfuscated === true ? { obfuscation: { aesCtr: crypto.aesCtr, dcId: options.dcId } } : {})
     })
-    const events: Array<WireEvent> = []
-    let waiter: ((event: WireEvent) => void) | undefined
-    let listener: ((event: WireEvent) => void) | undefined
+    const { emit, next, subscribe } = arrivals()
     let isClosed = false
-    const emit = (event: WireEvent): void => {
-      if (listener !== undefined) listener(event)
-      else if (waiter !== undefined) {
-        const take = waiter
-        waiter = undefined
-        take(event)
-      } else events.push(event)
-    }
     const closed = (): void => {
       if (isClosed) return
       isClosed = true
@@ -81,16 +100,8 @@ const open = (
       socket,
       send: (payload, sendOptions) => void socket.write(framing.packet(payload, sendOptions)),
       sendRaw: (bytes) => void socket.write(bytes),
-      next: Effect.callback((take) => {
-        const event = events.shift()
-        if (event !== undefined) take(Effect.succeed(event))
-        else if (isClosed) take(Effect.succeed<WireEvent>({ _tag: "Closed" }))
-        else waiter = (later) => take(Effect.succeed(later))
-      }),
-      subscribe: (take) => {
-        listener = take
-        for (const event of events.splice(0)) take(event)
-      },
+      next,
+      subscribe,
       close: () => void socket.destroy()
     }
   })
