@@ -99,7 +99,8 @@ const stopping = new Failure.Failure({
 const adminOnly = Failure.make(401, "ADMIN_TOKEN_REQUIRED", "Logins need the admin token of this gateway")
 const otherSession = Failure.make(403, "SESSION_FORBIDDEN", "This token does not belong to this session")
 const crossSite = Failure.make(403, "ORIGIN_FORBIDDEN", "Pages of this origin may not call this gateway")
-const wrongMethod = Failure.make(405, "HTTP_METHOD_INVALID", "Only GET and POST are possible here")
+const wrongMethod = (route: Route.Route) =>
+  Failure.make(405, "HTTP_METHOD_INVALID", `Only ${Route.allow(route)} are possible here`)
 const malformedPath = Failure.badRequest("The path is malformed", "PATH_INVALID")
 const tooMany = (wait: number) =>
   new Failure.Failure({
@@ -121,6 +122,8 @@ interface Seen {
 const routeNames: { readonly [tag in Route.Route["_tag"]]: string } = {
   NotFound: "",
   Malformed: "",
+  System: "",
+  Server: "",
   PhoneLogin: "/phonelogin",
   Session: "/{kind}{token}/{method}",
   Alias: "/api/{session}/{method}"
@@ -301,7 +304,8 @@ const make = Effect.gen(function*() {
   ): Effect.fn.Return<Call.Answer, unknown, Scope.Scope> {
     if (route._tag === "NotFound") return yield* Failure.notFound
     if (route._tag === "Malformed") return yield* malformedPath
-    if (request.method !== "GET" && request.method !== "POST") return yield* wrongMethod
+    if (route._tag === "System" || route._tag === "Server") return yield* wrongMethod(route)
+    if (request.method !== "GET" && request.method !== "POST") return yield* wrongMethod(route)
     const fromQuery = yield* Effect.fromResult(Params.fromQuery(query))
     const scope = yield* Effect.scope
 
@@ -389,8 +393,9 @@ const make = Effect.gen(function*() {
     const style: Envelope.Style = route._tag === "Alias" ? "success" : "ok"
     const cors = corsHeaders(request)
     const headers = cors === undefined ? common : { ...common, ...cors }
-    if (request.method === "OPTIONS" && cors !== undefined) {
-      return HttpServerResponse.empty({ status: 204, headers })
+    const allow = Route.allow(route)
+    if (request.method === "OPTIONS" && allow !== "") {
+      return HttpServerResponse.empty({ status: 204, headers: { ...headers, allow } })
     }
     inFlight++
     const site = request.headers["sec-fetch-site"]
@@ -400,7 +405,8 @@ const make = Effect.gen(function*() {
       ? Effect.fail(crossSite)
       : undefined
     const kind = route._tag === "Session" ? route.kind : ""
-    const seen: Seen = { route: routeNames[route._tag].replace("{kind}", kind), method: "", session: "" }
+    const name = route._tag === "System" ? route.path : routeNames[route._tag].replace("{kind}", kind)
+    const seen: Seen = { route: name, method: "", session: "" }
     const exit = yield* Effect.exit(refused ?? answer(request, route, mark < 0 ? "" : url.slice(mark + 1), seen))
     inFlight--
     let response: HttpServerResponse.HttpServerResponse
@@ -419,7 +425,11 @@ const make = Effect.gen(function*() {
       response = HttpServerResponse.text(Envelope.failure(style, failure), {
         status: failure.code,
         contentType: "application/json",
-        headers: failure.retryAfter === undefined ? headers : { ...headers, "retry-after": String(failure.retryAfter) }
+        headers: {
+          ...headers,
+          ...failure.retryAfter === undefined ? {} : { "retry-after": String(failure.retryAfter) },
+          ...failure.code === 405 ? { allow } : {}
+        }
       })
     }
     // a connection that is kept would keep the server from closing
@@ -495,8 +505,10 @@ export const layerRoutes: Layer.Layer<never, never, Gateway | HttpRouter.HttpRou
   Effect.map(Gateway, (gateway) =>
     Layer.mergeAll(
       System.layer(gateway.ready),
-      HttpRouter.add("*", "/*", (request) => traced(gateway, request)),
-      // what the router cannot even read as a path is told so like everything else
+      // not for every method: a HEAD goes to the GET of the same path
+      HttpRouter.add("GET", "/*", (request) => traced(gateway, request)),
+      HttpRouter.add("POST", "/*", (request) => traced(gateway, request)),
+      // all other methods, and what the router cannot even read as a path, are told so like everything else
       HttpRouter.use((router) =>
         router.addGlobalMiddleware((effect) =>
           Effect.matchCauseEffect(effect, {
@@ -563,7 +575,7 @@ export const layerHttp = (
   const served = HttpRouter.serve(layerRoutes, {
     disableLogger: true,
     disableListenLog: true,
-    routerConfig: { maxParamLength: 2048, ignoreDuplicateSlashes: false }
+    routerConfig: { maxParamLength: 2048, ignoreDuplicateSlashes: false, caseSensitive: true }
   })
   // ends first: those who wait for updates would keep the server from closing
   const stopped = Layer.effectDiscard(

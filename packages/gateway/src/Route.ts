@@ -4,6 +4,7 @@
  * - `/user{TOKEN}/{method}`, `/bot{TOKEN}/{method}`: the documented forms; `->` may be written for `.`
  * - `/api/{session}/{method}`: the form of TelegramApiServer
  * - `/phonelogin`, which needs no token
+ * - `/health` and its like, which are only read
  *
  * A path is read once and literally: no `..`, no empty segments, no encoded slashes, no control characters. What does not
  * fit is not found.
@@ -26,9 +27,43 @@ export type Route =
     readonly method: string
   }
   | { readonly _tag: "Alias"; readonly session: Redacted.Redacted<string>; readonly method: string }
+  /** One of `systemPaths`. */
+  | { readonly _tag: "System"; readonly path: string }
+  /** `*`: what `OPTIONS` names the whole server with. */
+  | { readonly _tag: "Server" }
   | { readonly _tag: "NotFound" }
   /** `%` without two digits, control characters, too long. */
   | { readonly _tag: "Malformed" }
+
+/**
+ * Paths that need no token and are only read.
+ *
+ * @category constants
+ * @since 1.0.0
+ */
+export const systemPaths = ["/health", "/ready", "/metrics", "/openapi.json", "/docs"] as const
+
+/**
+ * The methods of HTTP that a route has, as `Allow` names them.
+ *
+ * @category accessors
+ * @since 1.0.0
+ */
+export const allow = (route: Route): string => {
+  switch (route._tag) {
+    case "System":
+      return "GET, HEAD, OPTIONS"
+    case "Server":
+      return "GET, HEAD, POST, OPTIONS"
+    case "PhoneLogin":
+    case "Session":
+    case "Alias":
+      // not HEAD: a GET may send something
+      return "GET, POST, OPTIONS"
+    default:
+      return ""
+  }
+}
 
 const MAX_PATH = 1024
 const notFound: Route = { _tag: "NotFound" }
@@ -55,6 +90,10 @@ const unprintable = /[\u0000-\u001f\u007f]/
  * @since 1.0.0
  */
 export const parse = (path: string): Route => {
+  if (path === "*") return { _tag: "Server" }
+  // one slash at the end changes nothing
+  const system = systemPaths.find((one) => one === path || `${one}/` === path)
+  if (system !== undefined) return { _tag: "System", path: system }
   if (path.length > MAX_PATH || !path.startsWith("/")) return malformed
   const segments: Array<string> = []
   for (const raw of path.slice(1).split("/")) {
@@ -63,7 +102,6 @@ export const parse = (path: string): Route => {
     if (segment.includes("/") || segment.includes("\\") || segment === "." || segment === "..") return notFound
     segments.push(segment)
   }
-  // one slash at the end changes nothing
   if (segments.length > 1 && segments.at(-1) === "") segments.pop()
   const [first = "", ...rest] = segments
   if (segments.includes("")) return notFound

@@ -112,7 +112,7 @@ layer(Support.World.layer({ limits: { body: 20_000, bodyTime: "2 seconds", fileI
         ["a list in a query", `GET ${path}?peer[]=1&peer[]=2 HTTP/1.1\r\nhost: x\r\n${close}\r\n\r\n`, 400],
         ["a broken query", `GET ${path}?peer=%E0%A4%A HTTP/1.1\r\nhost: x\r\n${close}\r\n\r\n`, 400],
         ["HEAD", `HEAD ${ann}/getMe HTTP/1.1\r\nhost: x\r\n${close}\r\n\r\n`, 405],
-        ["OPTIONS *", `OPTIONS * HTTP/1.1\r\nhost: x\r\n${close}\r\n\r\n`, 400],
+        ["OPTIONS *", `OPTIONS * HTTP/1.1\r\nhost: x\r\n${close}\r\n\r\n`, 204],
         ["an absolute URL", `GET http://x${ann}/getMe HTTP/1.1\r\nhost: x\r\n${close}\r\n\r\n`, 200],
         ["no host", `GET /health HTTP/1.1\r\n${close}\r\n\r\n`, 400],
         ["many headers", `GET /health HTTP/1.1\r\nhost: x\r\n${"x: 1\r\n".repeat(4_000)}\r\n`, 431],
@@ -128,6 +128,50 @@ layer(Support.World.layer({ limits: { body: 20_000, bodyTime: "2 seconds", fileI
       const patient = yield* raw(client.base, post([json, length, "expect: 100-continue"], body))
       assert.deepStrictEqual(statuses(patient), [100, 200])
       assert.strictEqual((yield* client.fetch("/ready")).status, 200)
+    }))
+
+  it.effect("ask what is possible, and are told with Allow", () =>
+    Effect.gen(function*() {
+      const { ann, client } = yield* Support.World
+      const ask = (verb: string, path: string) =>
+        raw(client.base, `${verb} ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+      const allowed = (text: string) => /^allow: (.*)\r$/im.exec(text)?.[1]
+      const bodyOf = (text: string) => text.slice(text.indexOf("\r\n\r\n") + 4)
+      for (const path of ["/health", "/ready", "/metrics", "/openapi.json", "/docs"]) {
+        const [get, head] = [yield* ask("GET", path), yield* ask("HEAD", path)]
+        assert.deepStrictEqual([statuses(get), statuses(head)], [[200], [200]], path)
+        assert.strictEqual(bodyOf(head), "", path)
+        for (const header of [/^content-type: .*$/im, ...path === "/metrics" ? [] : [/^content-length: .*$/im]]) {
+          assert.strictEqual(header.exec(head)?.[0], header.exec(get)?.[0], path)
+          assert.match(head, header)
+        }
+        for (const verb of ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"]) {
+          const text = yield* ask(verb, path)
+          assert.deepStrictEqual([statuses(text), allowed(text)], [[405], "GET, HEAD, OPTIONS"], `${verb} ${path}`)
+          assert.strictEqual(JSON.parse(bodyOf(text)).parameters.type, "HTTP_METHOD_INVALID")
+        }
+        const options = yield* ask("OPTIONS", path)
+        assert.deepStrictEqual([statuses(options), allowed(options)], [[204], "GET, HEAD, OPTIONS"])
+        assert.deepStrictEqual(statuses(yield* ask("HEAD", `${path}/`)), [200])
+        assert.deepStrictEqual(statuses(yield* ask("POST", `${path}/`)), [405])
+        // no path but itself
+        for (const other of [`/${path}`, path.toUpperCase(), `${path}/x`]) {
+          for (const verb of ["GET", "HEAD", "OPTIONS"]) {
+            assert.deepStrictEqual(statuses(yield* ask(verb, other)), [404], `${verb} ${other}`)
+          }
+        }
+      }
+      for (const path of [`${ann}/getMe`, "/phonelogin", "/api/5/getSelf", "/botx/madeline"]) {
+        const options = yield* ask("OPTIONS", path)
+        assert.deepStrictEqual([statuses(options), allowed(options)], [[204], "GET, POST, OPTIONS"])
+        // what a GET does may be more than to look
+        for (const verb of ["HEAD", "PUT", "PROPFIND"]) {
+          const text = yield* ask(verb, path)
+          assert.deepStrictEqual([statuses(text), allowed(text)], [[405], "GET, POST, OPTIONS"], `${verb} ${path}`)
+        }
+      }
+      assert.strictEqual(allowed(yield* ask("OPTIONS", "*")), "GET, HEAD, POST, OPTIONS")
+      assert.deepStrictEqual(statuses(yield* ask("OPTIONS", "/nothing")), [404])
     }))
 
   it.effect("call files what they like", () =>

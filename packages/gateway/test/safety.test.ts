@@ -134,7 +134,7 @@ layer(
         yield* raw(client.base, [`GET /${"a".repeat(30_000)} HTTP/1.1\r\nhost: x\r\n\r\n`]),
         /^HTTP\/1\.1 431 /
       )
-      for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]) {
+      for (const method of ["PUT", "DELETE", "PATCH", "TRACE"]) {
         const text = yield* raw(client.base, [
           `${method} ${ann}/getMe HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`
         ])
