@@ -239,6 +239,7 @@ export * as Params from "./Params.ts"
  * - `/user{TOKEN}/{method}`, `/bot{TOKEN}/{method}`: the documented forms; `->` may be written for `.`
  * - `/api/{session}/{method}`: the form of TelegramApiServer
  * - `/phonelogin`, which needs no token
+ * - `/health` and its like, which are only read
  *
  * A path is read once and literally: no `..`, no empty segments, no encoded slashes, no control characters. What does not
  * fit is not found.
