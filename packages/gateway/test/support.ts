@@ -54,9 +54,10 @@ const key = Redacted.make(new Uint8Array(32).fill(7))
 export const layer = (
   telegram: Telegram,
   filename: string,
-  options: Omit<GatewayOptions.Options, "telegram"> = {}
+  options: Omit<GatewayOptions.Options, "telegram"> = {},
+  port = 0
 ) =>
-  Gateway.layerHttp({ port: 0, shutdownTime: "20 seconds" }).pipe(
+  Gateway.layerHttp({ port, shutdownTime: "20 seconds" }).pipe(
     Layer.provideMerge(Gateway.layer({
       ...options,
       limits: { requestsPerSecond: 0, attemptsPerMinute: 0, ...options.limits },
@@ -84,13 +85,14 @@ const parse = (text: string): unknown => {
   }
 }
 
-/** Starts a gateway on a SQLite file or a PostgreSQL URL; it stops with the scope. */
+/** Starts a gateway on a SQLite file or a PostgreSQL URL, on any port unless given; it stops with the scope. */
 export const start = Effect.fnUntraced(function*(
   telegram: Telegram,
   filename: string,
-  options: Omit<GatewayOptions.Options, "telegram"> = {}
+  options: Omit<GatewayOptions.Options, "telegram"> = {},
+  port = 0
 ) {
-  const context = yield* Layer.build(Layer.fresh(layer(telegram, filename, options)))
+  const context = yield* Layer.build(Layer.fresh(layer(telegram, filename, options, port)))
   const { address } = Context.get(context, HttpServer.HttpServer)
   const base = `http://127.0.0.1:${(address as { readonly port: number }).port}`
   const fetched = (path: string, init?: RequestInit) =>
