@@ -215,6 +215,12 @@ const inputOf = (
           ask(invoke(Api.messages.acceptEncryption({ peer, gB: act.publicValue, keyFingerprint: act.fingerprint }))),
           answered
         ))
+    case "Probe":
+      return Effect.flatMap(here, (peer) =>
+        Effect.map(
+          ask(invoke(Api.messages.setEncryptedTyping({ peer, typing: false }))),
+          ({ answer }): Input => ({ _tag: "Probed", ...(Result.isFailure(answer) ? { error: answer.failure } : {}) })
+        ))
     case "DiscardEncryption":
       return Effect.as(
         ask(invoke(Api.messages.discardEncryption({ chatId, ...(act.deleteHistory ? { deleteHistory: true } : {}) }))),

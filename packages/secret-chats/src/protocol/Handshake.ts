@@ -22,6 +22,11 @@
  * "Already accepted" in answer to a call that may have worked before, with its
  * answer lost, is not such a case yet: it may have been us. Then the first frame
  * that opens with our key decides for us, and a discard by the server against.
+ * The discard may be lost or have come before the request, and there is no call
+ * that says who has a chat; so the server is asked to let us do something in it
+ * that nobody notices (`Probe`), at once and at every start. Whoever has a chat is
+ * never told that there is no such chat: that answer decides against, too. A yes
+ * decides nothing, for the access hash is the account's and not the device's.
  *
  * @since 1.0.0
  */
@@ -63,7 +68,7 @@ export const resume = (d: Draft): void => {
     case "Accepting":
       return d.act({ _tag: "AgreeOnKey", purpose: FIRST, peerValue: phase.peerValue })
     case "Confirming":
-      if (phase.uncertain) return
+      if (phase.uncertain) return d.act({ _tag: "Probe" })
       return d.act({
         _tag: "AcceptEncryption",
         publicValue: phase.publicValue,
@@ -216,12 +221,36 @@ export const refused = (d: Draft, error: ServerError, repeated: boolean): void =
   if (phase._tag !== "Confirming") return d.notice("stale-result")
   switch (error.type) {
     case "ENCRYPTION_ALREADY_ACCEPTED":
-      if (repeated || phase.attempts > 1) return d.update({ phase: { ...phase, uncertain: true } })
-      return d.close({ _tag: "TakenElsewhere" }, { discard: false, deleteHistory: false })
+      if (!repeated && phase.attempts === 1) return gone(d, "TakenElsewhere")
+      d.update({ phase: { ...phase, uncertain: true } })
+      return resume(d)
     case "ENCRYPTION_ALREADY_DECLINED":
-      return d.close({ _tag: "Withdrawn" }, { discard: false, deleteHistory: false })
+      return gone(d, "Withdrawn")
     default:
       return fail(d, { _tag: "Refused", error })
+  }
+}
+
+/** The chat is not ours, or is none any more: the server is not told to discard it. */
+const gone = (d: Draft, reason: "TakenElsewhere" | "Withdrawn"): void =>
+  d.close({ _tag: reason }, { discard: false, deleteHistory: false })
+
+/**
+ * The server has answered a probe: with an error, or with a yes.
+ *
+ * @since 1.0.0
+ * @category transitions
+ */
+export const probed = (d: Draft, error: ServerError | undefined): void => {
+  const { phase } = d.state
+  if (phase._tag !== "Confirming" || !phase.uncertain) return d.notice("stale-result")
+  switch (error?.type) {
+    case "CHAT_ID_INVALID":
+    case "ENCRYPTION_ID_INVALID":
+      return gone(d, "TakenElsewhere")
+    case "ENCRYPTION_DECLINED":
+    case "ENCRYPTION_ALREADY_DECLINED":
+      return gone(d, "Withdrawn")
   }
 }
 
@@ -297,7 +326,7 @@ const accepted = (d: Draft, chat: Extract<ServerChat, { _tag: "encryptedChat" }>
       return resume(d)
     case "Requested":
     case "Accepting":
-      return d.close({ _tag: "TakenElsewhere" }, { discard: false, deleteHistory: false })
+      return gone(d, "TakenElsewhere")
     case "Confirming":
       if (chat.keyFingerprint !== phase.key.fingerprint) return fail(d, { _tag: "KeyCheck", check: "fingerprint" })
       return confirmed(d)

@@ -144,6 +144,8 @@ export type Input =
    * attempt of the same call ended without an answer, so it may have worked.
    */
   | { readonly _tag: "HandshakeRefused"; readonly error: ServerError; readonly repeated: boolean }
+  /** The server has answered to `Probe`: with a refusal, or with a yes. */
+  | { readonly _tag: "Probed"; readonly error?: ServerError }
   /** discardEncryption was answered, with whatever. */
   | { readonly _tag: "DiscardDone" }
   /** The server took a message. `record` is the one that was stored with the bytes that were sent. */

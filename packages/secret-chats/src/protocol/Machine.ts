@@ -150,6 +150,9 @@ const run = (d: Draft, input: Input): Refusal | undefined => {
     case "HandshakeRefused":
       Handshake.refused(d, input.error, input.repeated)
       return undefined
+    case "Probed":
+      Handshake.probed(d, input.error)
+      return undefined
     case "DiscardDone":
       if (d.state.phase._tag === "Closed") d.update({ phase: { ...d.state.phase, discard: false } })
       return undefined

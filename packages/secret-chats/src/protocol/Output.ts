@@ -62,6 +62,8 @@ export type Write =
  *   make a key pair first; without `dh`, as above
  * - `RequestEncryption`, `AcceptEncryption`, `DiscardEncryption`, `ReadHistory`:
  *   calls of the server API
+ * - `Probe`: a call of the server API that needs the chat to be ours and that
+ *   nobody notices: setEncryptedTyping, of not typing. Its answer is fed back
  * - `Reopen`: open these frames, feed each back as `Received`, then `Reopened`
  * - `Wipe`: overwrite with zeros; nothing refers to it any more
  * - `Notice`: for the log, something odd but harmless; holds no secret
@@ -87,6 +89,7 @@ export type Act =
   }
   | { readonly _tag: "AcceptEncryption"; readonly publicValue: Uint8Array; readonly fingerprint: bigint }
   | { readonly _tag: "DiscardEncryption"; readonly deleteHistory: boolean }
+  | { readonly _tag: "Probe" }
   | { readonly _tag: "ReadHistory"; readonly maxDate: number }
   | { readonly _tag: "Reopen"; readonly frames: ReadonlyArray<EarlyFrame> }
   | { readonly _tag: "Wipe"; readonly bytes: Uint8Array }

@@ -22,7 +22,7 @@ import { ChatKey, KeyPair } from "./Keys.ts"
  * - `Confirming`: the key is stored, and the server is told until it answers.
  *   `attempts` counts the runs of the program that told it; `uncertain` is set
  *   when the server says that the chat was accepted before, which may have been
- *   us
+ *   us; it is asked whether it lets us into the chat then
  * - `Ready`
  * - `Closed`: `discard` is set while the server has still to be told
  *

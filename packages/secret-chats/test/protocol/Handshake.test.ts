@@ -306,16 +306,63 @@ describe("several devices", () => {
     ],
     ["an answer was lost", () => step(confirming().state, refused("ENCRYPTION_ALREADY_ACCEPTED", true))]
   ])("already accepted, but maybe by us (%s): undecided", (_, make) => {
-    const { state } = make()
+    const { outputs, state } = make()
     assert.strictEqual(state.phase._tag === "Confirming" && state.phase.uncertain, true)
-    // it is not asked again
-    assert.deepStrictEqual(step(state, { _tag: "Start" }).outputs, [])
+    // it is not accepted again; the server is asked whether it lets us into the chat
+    assert.deepStrictEqual(outputs, [{ _tag: "Probe" }])
+    assert.deepStrictEqual(step(state, { _tag: "Start" }).outputs, [{ _tag: "Probe" }])
     // a frame under our key decides for us
     const mine = step(state, firstFrame())
     assert.strictEqual(mine.state.phase._tag, "Ready")
     assert.deepStrictEqual(mine.events.map((e) => e._tag), ["ChatReady", "LayerChanged", "NewMessage"])
     // a discard against us
     assert.deepStrictEqual(reasonOf(step(state, server(chat.discarded))), { _tag: "TakenElsewhere" })
+  })
+
+  const undecided = () => step(confirming().state, refused("ENCRYPTION_ALREADY_ACCEPTED", true)).state
+  const probed = (type?: string, code = 400): Input => ({
+    _tag: "Probed",
+    ...(type === undefined ? {} : { error: { code, type } })
+  })
+
+  it.each<readonly [string, CloseReason["_tag"]]>([
+    ["CHAT_ID_INVALID", "TakenElsewhere"],
+    ["ENCRYPTION_ID_INVALID", "TakenElsewhere"],
+    ["ENCRYPTION_DECLINED", "Withdrawn"],
+    ["ENCRYPTION_ALREADY_DECLINED", "Withdrawn"]
+  ])(
+    "undecided, and the server does not let us into the chat (%s): closed, and no chat is discarded",
+    (type, reason) => {
+      const stepped = step(undecided(), probed(type))
+      assert.strictEqual(reasonOf(stepped)?._tag, reason)
+      assert.strictEqual(discards(stepped), 0)
+      assert.deepStrictEqual(of(stepped, "Wipe").map((w) => w.bytes), [key.bytes])
+    }
+  )
+
+  it("undecided, and the server lets us in, or says something else: still so, until a frame decides", () => {
+    // the access hash is the account's, so a yes does not say which of its devices has the chat
+    for (
+      const answer of [probed(), probed("INTERNAL", 500), probed("USER_IS_BLOCKED", 403), probed("FLOOD_WAIT_9", 420)]
+    ) {
+      const stepped = step(undecided(), answer)
+      assert.deepStrictEqual(stepped, { ...stepped, state: undecided(), outputs: [] })
+      assert.strictEqual(step(stepped.state, firstFrame()).state.phase._tag, "Ready")
+    }
+  })
+
+  it("the answer to a probe comes late: what has been decided stays", () => {
+    const late = (state: ChatState.ChatState) => {
+      const stepped = step(state, probed("CHAT_ID_INVALID"))
+      assert.deepStrictEqual(stepped, {
+        ...stepped,
+        state,
+        outputs: [{ _tag: "Notice", notice: "stale-result" }]
+      })
+    }
+    late(step(undecided(), firstFrame()).state)
+    late(step(undecided(), server(chat.discarded)).state)
+    late(confirming().state)
   })
 
   it("accepted elsewhere while we still ask the user, or compute", () => {

@@ -302,6 +302,8 @@ export class Device {
         return this.call("request", () => server.request(act.publicValue.slice()), false)
       case "AcceptEncryption":
         return this.call("accept", () => server.accept(act.publicValue.slice(), act.fingerprint), false)
+      case "Probe":
+        return this.call("probe", () => server.probe(), false)
       case "DiscardEncryption":
         return this.call("discard", () => server.discard(this), false)
       case "Reopen":
@@ -490,6 +492,12 @@ class Server {
       this.world.alice.queue.push({ _tag: "chat", chat })
     }
     return { _tag: "ServerChat", chat: { ...chat, gAOrB: new Uint8Array() } }
+  }
+
+  probe(): Input {
+    return this.discarded
+      ? { _tag: "Probed", error: { code: 400, type: "ENCRYPTION_DECLINED" } }
+      : { _tag: "Probed" }
   }
 
   discard(by: Device): Input {

@@ -3,7 +3,7 @@ import { Crypto } from "@effect-mtproto/crypto/Crypto"
 import * as DiffieHellman from "@effect-mtproto/crypto/DiffieHellman"
 import * as NodeCrypto from "@effect-mtproto/crypto/NodeCrypto"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Result } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Result } from "effect"
 import { generatePrimeSync, getDiffieHellman } from "node:crypto"
 import { eventually, settle } from "../support/Peers.ts"
 import { Relay } from "../support/Relay.ts"
@@ -331,4 +331,62 @@ describe("agreement", () => {
         assert.deepStrictEqual(relay.calls("messages.discardEncryption", target), [])
       })
   )
+
+  /** A call of a device to accept, which gets no answer; `reaches` the server or not. */
+  const unanswered = Effect.fnUntraced(function*(reaches: boolean) {
+    const relay = new Relay()
+    const asker = yield* program(relay, relay.device(1n))
+    const target = relay.device(2n)
+    const peer = yield* program(relay, target, { accept: "ask" })
+    const { chatId } = yield* asker.chats.request({ userId: 2n, accessHash: 0n })
+    yield* eventually(() => peer.events.some(({ event }) => event._tag === "ChatRequested"), "the request")
+    const gate = yield* Deferred.make<void>()
+    const next = yield* Deferred.make<void>()
+    relay.fail(
+      "messages.acceptEncryption",
+      reaches ? { loseAnswer: true } : { after: gate, transport: "timeout" },
+      { after: next }
+    )
+    const accepting = yield* Effect.forkScoped(Effect.exit(peer.chats.accept(chatId)))
+    return { relay, asker, target, peer, chatId, gate, next, accepting }
+  })
+
+  it.live("R06 another device was first, and neither the answer nor the server's word of it came: told, and left alone", () =>
+    Effect.gen(function*() {
+      const { accepting, chatId, gate, next, peer, relay, target } = yield* unanswered(false)
+      const push = relay.push.bind(relay)
+      relay.push = (device, update) => {
+        if (device !== target) push(device, update)
+      }
+      const tablet = relay.device(2n)
+      relay.chats.get(chatId)!.acceptor = tablet
+      relay.chats.get(chatId)!.state = "ready"
+      yield* Deferred.succeed(gate, undefined)
+      yield* Deferred.succeed(next, undefined)
+      const exit = yield* Fiber.join(accepting)
+      assert.strictEqual(Exit.isFailure(exit) && String(exit.cause).includes("EncryptionAlreadyAccepted"), true)
+      assert.deepInclude((yield* peer.chats.get(chatId)) as object, {
+        state: "closed",
+        closed: { _tag: "TakenElsewhere" }
+      })
+      yield* settle
+      assert.deepStrictEqual(relay.calls("messages.discardEncryption"), [])
+      assert.deepStrictEqual(relay.calls("messages.setEncryptedTyping", target).map((call): object => ({ ...call })), [{
+        _tag: "messages.setEncryptedTyping",
+        peer: { _tag: "inputEncryptedChat", chatId, accessHash: BigInt(chatId) * 1000n + 2n },
+        typing: false
+      }])
+    }))
+
+  it.live("R06 we were first, and the answer did not come: the chat is ours, and the peer notices nothing", () =>
+    Effect.gen(function*() {
+      const { accepting, asker, chatId, next, peer, relay, target } = yield* unanswered(true)
+      yield* Deferred.succeed(next, undefined)
+      yield* Fiber.join(accepting)
+      yield* peer.chats.awaitReady(chatId)
+      yield* asker.chats.awaitReady(chatId)
+      yield* settle
+      assert.deepStrictEqual(asker.events.filter(({ event }) => event._tag === "Typing"), [])
+      assert.deepStrictEqual(relay.calls("messages.discardEncryption", target), [])
+    }))
 })

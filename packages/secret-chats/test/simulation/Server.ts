@@ -36,8 +36,6 @@ export interface Client {
 
 interface Held {
   readonly update: Api.Update
-  /** What it never overtakes. */
-  readonly after: Held | undefined
   confirmed: boolean
 }
 
@@ -188,13 +186,7 @@ export class Server {
       this.dropped++
       return this.trace(`server forgets ${update._tag} for ${device.userId}`)
     }
-    // What ends a request comes to a device behind the request, for nothing else would tell it of the end.
-    const after = update._tag === "updateEncryption" && update.chat._tag === "encryptedChatDiscarded"
-      ? device.held.find(({ confirmed, update: { _tag, ...rest } }) =>
-        !confirmed && "chat" in rest && rest.chat.id === update.chat.id && rest.chat._tag === "encryptedChatRequested"
-      )
-      : undefined
-    const held: Held = { update, after, confirmed: false }
+    const held: Held = { update, confirmed: false }
     device.held.push(held)
     this.carry(device, held, true)
     if (this.chance.happens(faults.twice)) this.carry(device, held, true)
@@ -207,8 +199,7 @@ export class Server {
     const time = Math.max(0, this.upAt - this.virtual.now) + this.chance.latency(late ? 90_000 : this.faults.latency)
     const arrive = (): void => {
       if (connection.closed) return
-      const { after, update } = held
-      if (after?.confirmed === false) return this.virtual.after(1_000, arrive)
+      const { update } = held
       const unique = "message" in update ? { ...update, message: copied(update.message) } : update
       Queue.offerUnsafe(connection.queue, {
         update: unique as Api.Update,
@@ -369,7 +360,9 @@ export class Server {
         chat.fingerprint = request.keyFingerprint
         chat.acceptorDevice = device
         this.tell([this.device(chat.creatorDevice)], this.view(chat, chat.creator))
-        this.tell(this.devicesOf(chat.participant, device), { _tag: "encryptedChatDiscarded", id: chat.id })
+        // even this may be lost
+        const others = this.devicesOf(chat.participant, device).filter(() => !this.chance.happens(this.faults.drop))
+        this.tell(others, { _tag: "encryptedChatDiscarded", id: chat.id })
         return reply(this.view(chat, userId))
       }
       case "messages.discardEncryption": {
@@ -425,8 +418,11 @@ export class Server {
       case "messages.readEncryptedHistory": {
         const { chatId } = request.peer
         const chat = this.chats.get(chatId)
-        const other = chat?.state === "ready" ? this.otherOf(chat, device) : undefined
+        const other = chat === undefined ? undefined : this.otherOf(chat, device)
         if (other === undefined) return error("CHAT_ID_INVALID")
+        if (chat!.state === "discarded") return error("ENCRYPTION_DECLINED")
+        // nobody hears of somebody who does not type
+        if (request.typing === false) return reply(true)
         this.push(
           other,
           request._tag === "messages.setEncryptedTyping"

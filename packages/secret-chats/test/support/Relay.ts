@@ -314,7 +314,12 @@ export class Relay {
       case "messages.readEncryptedHistory": {
         const { chatId } = request.peer
         const chat = this.chats.get(chatId)
-        if (chat?.acceptor === undefined) return error("CHAT_ID_INVALID")
+        if (chat?.acceptor === undefined || (device !== chat.creator && device !== chat.acceptor)) {
+          return error("CHAT_ID_INVALID")
+        }
+        if (chat.state === "discarded") return error("ENCRYPTION_DECLINED")
+        // nobody hears of somebody who does not type
+        if (request.typing === false) return { result: true }
         const other = device === chat.creator ? chat.acceptor : chat.creator
         this.push(
           other,
