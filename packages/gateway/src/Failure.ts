@@ -15,6 +15,7 @@
  * | 409 | the secret chat is not ready or is closed; updates go to a webhook; a request with the same key is under way |
  * | 413 | the body, or the message, is too large |
  * | 415 | a body of another kind than documented |
+ * | 416 | the file has no such range |
  * | 422 | an `Idempotency-Key` was used for another request |
  * | 429 | flood wait, or the gateway's own limit; `retry_after` says when |
  * | 500 | a failure of the gateway, of its store; what the server says with 500 |
@@ -40,6 +41,8 @@ export class Failure extends Schema.TaggedError<Failure>()("Failure", {
   description: Schema.String,
   /** Seconds. */
   retryAfter: Schema.optionalKey(Schema.Int),
+  /** The value of the header `Content-Range`, for a range that a file does not have. */
+  contentRange: Schema.optionalKey(Schema.String),
   /** Outcomes that were obtained before, of a message that was sent in parts. */
   sent: Schema.optionalKey(Schema.Unknown),
   /** Whether trying the same again may have another end. */

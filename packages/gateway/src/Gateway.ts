@@ -428,6 +428,7 @@ const make = Effect.gen(function*() {
         headers: {
           ...headers,
           ...failure.retryAfter === undefined ? {} : { "retry-after": String(failure.retryAfter) },
+          ...failure.contentRange === undefined ? {} : { "content-range": failure.contentRange },
           ...failure.code === 405 ? { allow } : {}
         }
       })

@@ -7,6 +7,7 @@
  * @since 1.0.0
  */
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import * as Multipart from "effect/http/Multipart"
 import * as Schema from "effect/Schema"
 
 // ----- values
@@ -109,6 +110,7 @@ export const SecretMessage = Schema.Struct({
   state: Schema.Literals(["queued", "sent", "received", "delivered", "read", "failed"]),
   date: Schema.Int,
   failure: Schema.optionalKey(Schema.String),
+  file: Schema.optionalKey(EncryptedFile),
   message: Schema.Json
 }).annotate({ identifier: "SecretMessage" })
 
@@ -162,6 +164,15 @@ const what = {
   ))
 }
 
+/** A message with a file, which is the last part of a form. */
+const fileMessage = {
+  peer: Peer,
+  message: Schema.optionalKey(Message),
+  parse_mode: what.parse_mode,
+  caption: Schema.optionalKey(Schema.String),
+  size: Schema.optionalKey(describe(Schema.Int, "Bytes of the file: it need not be known"))
+}
+
 // ----- envelopes
 
 const ok = <S extends Schema.Top>(result: S) => Schema.Struct({ ok: Schema.Literal(true), result })
@@ -173,13 +184,15 @@ export const Parameters = Schema.Struct({
   sent: Schema.optionalKey(Schema.Json)
 })
 
-const failureOf = (status: number, description: string) =>
+const failureOf = <const Status extends number>(status: Status, description: string) =>
   Schema.Struct({
     ok: Schema.Literal(false),
-    error_code: Schema.Int,
+    error_code: Schema.Literal(status),
     description: Schema.String,
     parameters: Parameters
   }).annotate({ identifier: `Failure${status}`, description }).pipe(HttpApiSchema.status(status))
+
+const unavailable = failureOf(503, "Another process uses the session; the gateway is about to stop")
 
 /**
  * What is answered in place of a result; the HTTP status is `error_code`.
@@ -198,12 +211,13 @@ export const failures = [
   failureOf(409, "The secret chat is not ready, or is closed; updates go to a webhook"),
   failureOf(413, "The body, or the message, is too large"),
   failureOf(415, "A body of another kind"),
+  failureOf(416, "The file has no such range"),
   failureOf(422, "The Idempotency-Key was used for another request"),
   failureOf(426, "This path is a WebSocket"),
   failureOf(429, "Flood wait, or the gateway's own limit: see retry_after"),
   failureOf(500, "A failure of the gateway, or what Telegram says with 500"),
   failureOf(502, "Telegram cannot be reached"),
-  failureOf(503, "Another process uses the session; the gateway is about to stop"),
+  unavailable,
   failureOf(504, "Telegram does not answer in time")
 ] as const
 
@@ -219,6 +233,9 @@ const once = {
 const about = (summary: string, description?: string) =>
   OpenApi.annotations(description === undefined ? { summary } : { summary, description })
 
+/** Of whatever kind the sender has said. */
+const wholeFile = HttpApiSchema.StreamUint8Array({ contentType: "*/*" })
+
 // ----- groups
 
 /**
@@ -231,7 +248,7 @@ export class System extends HttpApiGroup.make("system", { topLevel: true })
   .add(
     HttpApiEndpoint.get("health", "/health", { success: ok(Schema.Literal("alive")) })
       .annotateMerge(about("Whether the process lives")),
-    HttpApiEndpoint.get("ready", "/ready", { success: ok(Schema.Literal("ready")), error: failures[15] })
+    HttpApiEndpoint.get("ready", "/ready", { success: ok(Schema.Literal("ready")), error: unavailable })
       .annotateMerge(about("Whether requests can be answered")),
     HttpApiEndpoint.get("metrics", "/metrics", {
       success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4; charset=utf-8" }))
@@ -303,14 +320,10 @@ export class Messages extends HttpApiGroup.make("messages")
     HttpApiEndpoint.post("sendEncryptedFile", "/user:token/messages.sendEncryptedFile", {
       params: token,
       headers: once,
-      payload: Schema.Struct({
-        peer: Peer,
-        message: Schema.optionalKey(Message),
-        parse_mode: what.parse_mode,
-        caption: Schema.optionalKey(Schema.String),
-        size: Schema.optionalKey(Schema.Int),
-        file: Schema.optionalKey(Schema.Json)
-      }),
+      payload: [
+        Schema.Struct({ ...fileMessage, file: Schema.Json }),
+        Schema.Struct({ ...fileMessage, file: Multipart.SingleFileSchema }).pipe(HttpApiSchema.asMultipart())
+      ],
       success: ok(SentOrSeveral),
       error: failures
     }).annotateMerge(about(
@@ -319,7 +332,9 @@ export class Messages extends HttpApiGroup.make("messages")
     )),
     HttpApiEndpoint.post("uploadEncrypted", "/user:token/uploadEncrypted", {
       params: token,
-      payload: Schema.Struct({ size: Schema.optionalKey(Schema.Int) }),
+      payload: Schema.Struct({ size: fileMessage.size, file: Multipart.SingleFileSchema }).pipe(
+        HttpApiSchema.asMultipart()
+      ),
       success: ok(Schema.Json),
       error: failures
     }).annotateMerge(
@@ -327,13 +342,12 @@ export class Messages extends HttpApiGroup.make("messages")
     ),
     HttpApiEndpoint.post("downloadEncrypted", "/user:token/downloadEncrypted", {
       params: token,
-      headers: { range: Schema.optionalKey(Schema.String) },
       payload: Schema.Struct({
         peer: Schema.optionalKey(Peer),
         random_id: Schema.optionalKey(Schema.String),
         message: Schema.optionalKey(Schema.Json)
       }),
-      success: HttpApiSchema.StreamUint8Array(),
+      success: wholeFile,
       error: failures
     }).annotateMerge(about("The file of a message", "By peer and random_id, or by message as it came in an update.")),
     HttpApiEndpoint.post("history", "/user:token/getSecretMessages", {

@@ -46,6 +46,7 @@ export * as Envelope from "./Envelope.ts"
  * | 409 | the secret chat is not ready or is closed; updates go to a webhook; a request with the same key is under way |
  * | 413 | the body, or the message, is too large |
  * | 415 | a body of another kind than documented |
+ * | 416 | the file has no such range |
  * | 422 | an `Idempotency-Key` was used for another request |
  * | 429 | flood wait, or the gateway's own limit; `retry_after` says when |
  * | 500 | a failure of the gateway, of its store; what the server says with 500 |

@@ -27,9 +27,10 @@ const chatJson = (chat: SecretChat) => ({
   ...LooseTl.toJson(chat) as object
 })
 
-const messageJson = ({ message, ...rest }: HistoryMessage) => ({
+const messageJson = ({ file, message, ...rest }: HistoryMessage) => ({
   _: "secretMessage",
   ...LooseTl.toJson(rest) as object,
+  ...file === undefined ? {} : { file: { _: "encryptedFile", ...LooseTl.toJson(file) as object } },
   message: DecryptedMessage.toJson(message)
 })
 

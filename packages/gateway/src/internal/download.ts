@@ -160,7 +160,12 @@ export const download: Operation = Effect.fnUntraced(function*(gateway, call) {
   const size = file.size ?? Number(stored)
   const range = rangeOf(request?.headers["range"], size)
   if (range === null) {
-    return response(HttpServerResponse.empty({ status: 416, headers: { "content-range": `bytes */${size}` } }))
+    return yield* new Failure.Failure({
+      code: 416,
+      type: "RANGE_INVALID",
+      description: `The file has ${size} bytes`,
+      contentRange: `bytes */${size}`
+    })
   }
   const { end, start } = range ?? { start: 0, end: size - 1 }
   const { media } = found.message

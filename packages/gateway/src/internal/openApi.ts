@@ -21,9 +21,11 @@ const everyForm = (spec: Json): Json => {
     const { post } = item
     if (post === undefined || item.get !== undefined) continue
     const body = post.requestBody?.content?.["application/json"]?.schema as Json | undefined
+    // a file comes in a body, and in no other way
+    if (body === undefined && post.requestBody !== undefined) continue
     if (body !== undefined) {
       post.requestBody.content["application/x-www-form-urlencoded"] = { schema: clone(body) }
-      post.requestBody.content["multipart/form-data"] = { schema: clone(body) }
+      post.requestBody.content["multipart/form-data"] ??= { schema: clone(body) }
     }
     const properties = body === undefined ? {} : (resolve(spec, body)["properties"] ?? {}) as Json
     const required: ReadonlyArray<string> = body === undefined ? [] : resolve(spec, body)["required"] ?? []
@@ -44,9 +46,34 @@ const everyForm = (spec: Json): Json => {
   return { ...spec, paths }
 }
 
+/** What the definition, which is that of a client too, cannot say. */
+const completed = (spec: Json): Json => {
+  const paths = spec["paths"]
+  const { get: webSocket } = paths["/user{token}/websocket"]
+  delete webSocket.responses[204]
+  webSocket.responses[101] = { description: "The connection is a WebSocket now" }
+  const { post: file } = paths["/user{token}/downloadEncrypted"]
+  file.parameters.push({
+    name: "range",
+    in: "header",
+    required: false,
+    schema: { type: "string", description: "bytes=0-999: a part of the file" }
+  })
+  file.responses[206] = { ...file.responses[200], description: "A part of the file" }
+  const { post: picture } = paths["/user{token}/getKeyPicture"]
+  for (const { schema } of Object.values(picture.requestBody.content as Json)) {
+    resolve(spec, schema)["properties"].format = { type: "string", enum: ["json", "svg", "png"] }
+  }
+  Object.assign(picture.responses[200].content, {
+    "image/svg+xml": { schema: { type: "string" } },
+    "image/png": { schema: { type: "string", format: "binary" } }
+  })
+  return spec
+}
+
 let made: Json | undefined
 
-export const document = (): Json => made ??= everyForm(clone(OpenApi.fromApi(GatewayApi)))
+export const document = (): Json => made ??= everyForm(completed(clone(OpenApi.fromApi(GatewayApi))))
 
 // ----- for people
 
@@ -70,13 +97,16 @@ const row = (spec: Json, name: string, required: boolean, schema: Json, where: s
 
 const curl = (spec: Json, method: string, path: string, body: Json | undefined): string => {
   const url = `"$GATEWAY${path.replace("/user{token}", "$ANN").replace("/bot{token}", "$BOT")}"`
+  if (method === "post" && path.endsWith("/uploadEncrypted")) return `curl ${url} -F file=@…`
+  if (path.endsWith("/messages.sendEncryptedFile")) return `curl ${url} -F peer=$CHAT -F file=@…`
   if (method === "get" || body === undefined) return `curl ${url}`
   const required: ReadonlyArray<string> = resolve(spec, body)["required"] ?? []
   return `curl ${url}${required.map((name) => ` -d ${name}=${name === "peer" ? "$CHAT" : "…"}`).join("")}`
 }
 
 const operation = (spec: Json, method: string, path: string, item: Json): string => {
-  const body = item["requestBody"]?.content?.["application/json"]?.schema as Json | undefined
+  const content = item["requestBody"]?.content ?? {}
+  const body = (content["application/json"] ?? content["multipart/form-data"])?.schema as Json | undefined
   const { properties = {}, required = [] } = body === undefined ? {} : resolve(spec, body) as Json
   const rows = [
     ...(item["parameters"] ?? []).map((one: Json) =>
