@@ -306,6 +306,12 @@ export interface MessageQuery {
  * @since 1.0.0
  */
 export interface Driver {
+  /**
+   * Milliseconds between two commits of what the server has sent. While updates keep coming, faster than that, they share
+   * a commit; one that comes after a silence, or with something that somebody waits for, does not wait. Default 0.
+   */
+  readonly pace?: number | undefined
+
   readonly load: (chatId: number) => Effect.Effect<Option.Option<StoredChat>, StoreError>
 
   /** Chats by id, from the first id above `after`; `limit` is at most 1000. */

@@ -25,6 +25,7 @@ const setup = Effect.gen(function*() {
     wakes: new Map(),
     horizon: 0,
     alarms: new Set(),
+    tookIn: 0,
     computations: new Set(),
     dh: undefined
   }

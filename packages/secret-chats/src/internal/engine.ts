@@ -119,6 +119,8 @@ export interface Actor {
   /** The last transaction took in more than one update: others may be right behind them. */
   backlog: boolean
   lazyTimer: boolean
+  /** Ends a wait for more updates. */
+  hurry: (() => void) | undefined
   /** Who waits for the chat to be loaded. */
   asking: number
   /** What is committed and not known to be taken by the server, by index. */
@@ -164,6 +166,8 @@ export interface Engine {
   horizon: number
   /** Called when an alarm, a wake or a self-destruct timer, may have moved. */
   readonly alarms: Set<() => void>
+  /** When updates were taken in last, by `performance.now()`. */
+  tookIn: number
   /** Computations under way, for those who want to see their end. */
   readonly computations: Set<Deferred.Deferred<void>>
   /** The group that `messages.getDhConfig` gave last. */
@@ -192,6 +196,7 @@ export const actorOf = (engine: Engine, chatId: number): Actor => {
       alone: false,
       backlog: false,
       lazyTimer: false,
+      hurry: undefined,
       asking: 0,
       unsent: new Map(),
       resend: [],
@@ -244,6 +249,7 @@ export const engineOf = (perform: Perform): Effect.Effect<Engine, never, Service
         wakes: new Map(),
         horizon: -Infinity,
         alarms: new Set(),
+        tookIn: -Infinity,
         computations: new Set(),
         dh: undefined
       }
@@ -341,6 +347,7 @@ export const enqueue = <A, E>(engine: Engine, perform: Perform, chatId: number, 
       return Effect.as(actor.draining ? Effect.void : wakeLater(engine, actor, perform, lazyDelay), cancel)
     }
     actor.queue.push(entry)
+    if (entry.committed === undefined || actor.queue.length >= maxUpdates) actor.hurry?.()
     return Effect.as(wake(engine, actor, perform), cancel)
   })
 
@@ -403,8 +410,8 @@ const wake = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect<voi
         return actor.draining
       },
       body: () =>
-        actor.backlog
-          ? Effect.andThen(gather(actor), runBatch(engine, actor, perform))
+        isPatient(actor)
+          ? Effect.andThen(gather(engine, actor), runBatch(engine, actor, perform))
           : runBatch(engine, actor, perform),
       step: () => {
         actor.alone = false
@@ -424,12 +431,20 @@ const isAlone = (engine: Engine, actor: Actor): boolean => {
   return true
 }
 
+/** Whether there are updates in line, and nothing that somebody waits for. */
+const isPatient = (actor: Actor): boolean =>
+  actor.queue.length > 0 && actor.queue.length < maxUpdates && actor.queue.every((job) => job.committed !== undefined)
+
 /**
- * While updates keep coming, those that have come wait a few turns for those right behind them, and share their commit.
- * Whatever somebody waits for ends the wait.
+ * While updates keep coming, those that have come wait for those right behind them, and share their commit: for the pace
+ * of the store, or, in a backlog, a few turns. Whatever somebody waits for ends the wait. An update that comes after a
+ * silence does not wait.
  */
-const gather = (actor: Actor): Effect.Effect<void> =>
+const gather = (engine: Engine, actor: Actor): Effect.Effect<void> =>
   Effect.suspend(() => {
+    const rest = engine.tookIn + (engine.store.pace ?? 0) - performance.now()
+    if (rest > 0) return pause(actor, rest)
+    if (!actor.backlog) return Effect.void
     let turns = 0
     let seen = -1
     let still = 0
@@ -438,11 +453,26 @@ const gather = (actor: Actor): Effect.Effect<void> =>
         const { length } = actor.queue
         still = length > seen ? 0 : still + 1
         seen = length
-        return length > 0 && length < maxUpdates && still < 2 && turns++ < maxGathering &&
-          actor.queue.every((job) => job.committed !== undefined)
+        return still < 2 && turns++ < maxGathering && isPatient(actor)
       },
       body: () => Effect.yieldNow,
       step: () => {}
+    })
+  })
+
+// A disk is spared in real time, even where the program's Clock is a virtual one.
+const pause = (actor: Actor, millis: number): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const end = () => {
+      clearTimeout(timer)
+      actor.hurry = undefined
+      resume(Effect.void)
+    }
+    const timer = setTimeout(end, millis)
+    actor.hurry = end
+    return Effect.sync(() => {
+      clearTimeout(timer)
+      actor.hurry = undefined
     })
   })
 
@@ -540,6 +570,7 @@ const takeJobs = (actor: Actor): ReadonlyArray<Job> => {
 const runBatch = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect<void, never, Services> =>
   Effect.suspend(() => {
     const jobs = takeJobs(actor)
+    if (jobs.some((job) => job.committed !== undefined)) engine.tookIn = performance.now()
     const run = Effect.catchCause(transact(engine, actor, perform, jobs, 0), (cause) => {
       // The store may hold either state now.
       actor.loaded = undefined

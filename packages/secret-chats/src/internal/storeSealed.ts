@@ -222,6 +222,7 @@ export const make = (driver: Driver, vault: Vault["Service"], account: string): 
   })
 
   return {
+    pace: driver.pace,
     commit: (write, options) => Effect.suspend(() => driver.commit(sealWrite(write), options)),
     wakes: driver.wakes,
     confirm: driver.confirm,

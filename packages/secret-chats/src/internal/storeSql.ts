@@ -31,6 +31,9 @@ export interface Options {
 
 const maxBatch = 512
 
+/** A commit takes the disk about half a millisecond, and holds up what others want of it. */
+const pace = 5
+
 const unavailable = (operation: string) => (cause: SqlError.SqlError): StoreError =>
   new StoreError({ reason: "unavailable", operation, cause })
 
@@ -171,6 +174,7 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     scope,
+    pace,
     commit: (write, options) => submit(write, options?.alone),
 
     load: (chatId) =>
