@@ -144,7 +144,7 @@ export interface Hole extends Schema.Schema.Type<typeof Hole> {}
  * @category models
  */
 export const Head = Schema.Struct({
-  /** One more than the highest raw number ever seen: so many messages of the peer exist. */
+  /** One more than the highest raw number that came before its turn: so many messages of the peer exist, at least. */
   seen: Count,
   hole: Schema.optionalKey(Hole),
   early: Schema.Array(EarlyFrame)
@@ -196,8 +196,8 @@ export const restore = (
 export const see = (inbox: Inbox, index: number): Inbox => index < inbox.seen ? inbox : { ...inbox, seen: index + 1 }
 
 /**
- * Puts a message where it waits. `evicted` had to make room for it; `held` is
- * false if it waits already, or is itself the furthest of too many.
+ * Puts a message that does not wait yet where it waits. `evicted` had to make room
+ * for it; `held` is false if it is itself the furthest of too many.
  *
  * @since 1.0.0
  * @category transitions
@@ -207,8 +207,7 @@ export const hold = (inbox: Inbox, message: Pending): {
   readonly held: boolean
   readonly evicted: ReadonlyArray<number>
 } => {
-  const at = inbox.pending.findIndex((p) => p.index >= message.index)
-  if (at !== -1 && inbox.pending[at]!.index === message.index) return { inbox, held: false, evicted: [] }
+  const at = inbox.pending.findIndex((p) => p.index > message.index)
   const pending = inbox.pending.toSpliced(at === -1 ? inbox.pending.length : at, 0, message)
   let bytes = inbox.pendingBytes + message.payload.length
   const evicted: Array<number> = []
@@ -231,7 +230,7 @@ export const hold = (inbox: Inbox, message: Pending): {
 export const isWaiting = (inbox: Inbox, index: number): boolean => inbox.pending.some((p) => p.index === index)
 
 /**
- * Takes the first waiting message out, if its turn has come (or has passed).
+ * Takes the first waiting message out, if its turn has come.
  *
  * @since 1.0.0
  * @category transitions

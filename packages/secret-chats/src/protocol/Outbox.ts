@@ -181,7 +181,6 @@ export const checkRange = (
  * @category queries
  */
 export const replaceable = (outbox: Outbox, randomIds?: ReadonlyArray<bigint>): ReadonlyArray<OutboxRecord> => {
-  if (outbox.records.length === 0) return []
   const wanted = randomIds === undefined ? undefined : new Set(randomIds)
   return outbox.records.filter((r) => r.kind === "message" && (wanted === undefined || wanted.has(r.randomId)))
 }
@@ -265,6 +264,6 @@ export const postpone = (outbox: Outbox, now: number): Outbox => ({
  * @category transitions
  */
 export const recovered = (outbox: Outbox): Outbox => {
-  if (outbox.refusals === 0 && outbox.retryAt === undefined) return outbox
+  if (outbox.refusals === 0) return outbox
   return { records: outbox.records, refusals: 0 }
 }

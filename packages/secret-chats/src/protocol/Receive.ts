@@ -111,7 +111,6 @@ const drain = (d: Draft): Rule | undefined => {
     if (Result.isFailure(message)) return message.failure
     const verdict = Sequence.classify(d.state.sequence, message.success)
     if (Result.isFailure(verdict)) return verdict.failure
-    if (verdict.success !== "InOrder") continue
     const broken = take(d, message.success, next.message)
     if (broken !== undefined) return broken
   }
@@ -125,7 +124,6 @@ const take = (
 ): Rule | undefined => {
   const { delivered, outbox } = Outbox.acknowledge(d.state.outbox, message.inIndex)
   d.update({ sequence: Sequence.advance(d.state.sequence, message), outbox })
-  d.update({ inbox: Inbox.see(d.state.inbox, message.outIndex) })
   if (delivered.length > 0) d.write({ _tag: "Forget", before: message.inIndex })
   for (const { index, kind, randomId } of delivered) {
     if (kind === "message" || kind === "action") {

@@ -80,7 +80,8 @@ describe("the stored form of a chat", () => {
       problem(ChatState.decode({ head, outbox, pending: [ChatState.encodePending(passed)] })),
       ["pending", "rows"]
     )
-    const unseen = { ...busy().inbox.pending[0]!, index: 100 }
+    assert.strictEqual(busy().inbox.seen, 8)
+    const unseen = { ...busy().inbox.pending[0]!, index: 8 }
     assert.deepStrictEqual(
       problem(ChatState.decode({ head, outbox, pending: [ChatState.encodePending(unseen)] })),
       ["pending", "rows"]

@@ -49,6 +49,41 @@ describe.each(roles)("asking for what is missing, as %s", (role) => {
     assert.strictEqual(of(stepped, "Flush").length, 1)
   })
 
+  it("what was asked for is remembered, and told with the local date", () => {
+    const stepped = arrive(ready(role), 3)
+    assert.deepStrictEqual(stepped.state.inbox.hole, { from: 0, to: 2, attempts: 1, retryAt: NOW + 30_000 })
+    assert.deepStrictEqual(stepped.events.filter((e) => e._tag === "MessagesMissing"), [
+      { _tag: "MessagesMissing", from: 0, to: 2, attempts: 1, date: NOW / 1000 }
+    ])
+    // its front has come: what is left is asked for anew, later
+    const partly = arrive(stepped.state, 0, NOW + 7)
+    assert.deepStrictEqual(partly.state.inbox.hole, { from: 1, to: 2, attempts: 1, retryAt: NOW + 30_007 })
+  })
+
+  it("a hole of one message is repeated as any other", () => {
+    const { state } = arrive(ready(role), 1)
+    const again = step(state, { _tag: "Tick" }, NOW + 30_000)
+    assert.deepStrictEqual(holes(again), [[0, 0, 2]])
+    assert.deepStrictEqual(again.state.inbox.hole, { from: 0, to: 0, attempts: 2, retryAt: NOW + 150_000 })
+  })
+
+  it("something new behind the hole does not put off what is due, but starts anew what was given up", () => {
+    const { state } = arrive(ready(role), 3)
+    const later = arrive(state, 5, NOW + 29_000)
+    assert.deepStrictEqual(later.state.inbox.hole, { from: 0, to: 2, attempts: 1, retryAt: NOW + 30_000 })
+    const givenUp = { ...state, inbox: { ...state.inbox, hole: { from: 0, to: 2, attempts: 6 } } }
+    const revived = arrive(givenUp, 5, NOW + 9_000)
+    assert.deepStrictEqual(revived.state.inbox.hole, { from: 0, to: 2, attempts: 1, retryAt: NOW + 39_000 })
+    assert.deepStrictEqual(said(revived), [])
+  })
+
+  it("nothing is missing, or nothing is due: the state is the very same", () => {
+    const state = ready(role)
+    assert.strictEqual(step(state, { _tag: "Tick" }).state, state)
+    const asked = arrive(state, 3).state
+    assert.strictEqual(step(asked, { _tag: "Tick" }, NOW + 29_999).state, asked)
+  })
+
   it("the same hole is asked for once", () => {
     const first = arrive(ready(role), 3).state
     for (const index of [4, 5, 2]) {
@@ -148,10 +183,34 @@ describe.each(roles)("asking for what is missing, as %s", (role) => {
     let state = ready(role)
     for (let i = 2; i < 2 + Inbox.MAX_PENDING; i++) state = arrive(state, i).state
     const nearer = arrive(state, 1)
+    assert.deepStrictEqual(of(nearer, "Hold").map((h) => h.pending.index), [1])
+    assert.deepStrictEqual(of(nearer, "Notice").map((n) => n.notice), ["too-far-ahead"])
     assert.deepStrictEqual(of(nearer, "Release").map((r) => r.index), [Inbox.MAX_PENDING + 1])
     assert.strictEqual(nearer.state.inbox.pending.length, Inbox.MAX_PENDING)
     const filled = arrive(nearer.state, 0)
     assert.deepStrictEqual(holes(filled), [[Inbox.MAX_PENDING + 1, Inbox.MAX_PENDING + 1, 1]])
+  })
+
+  it("only what had to make room is let go, and it is said", () => {
+    const { state } = arrive(ready(role), 3)
+    assert.deepStrictEqual(of(arrive(state, 5), "Notice"), [])
+    const waiting = (index: number, bytes: number): Inbox.Pending => ({
+      index,
+      payload: new Uint8Array(bytes),
+      key: 1n,
+      randomId: 1n,
+      date: 1,
+      spent: false
+    })
+    const half = Inbox.MAX_PENDING_BYTES / 2
+    const two = Inbox.hold(Inbox.hold(Inbox.initial, waiting(3, half)).inbox, waiting(5, half))
+    // exactly full is not too full
+    assert.deepStrictEqual([two.held, two.evicted, two.inbox.pendingBytes], [true, [], 2 * half])
+    const third = Inbox.hold(two.inbox, waiting(4, 1))
+    assert.deepStrictEqual([third.held, third.evicted, third.inbox.pendingBytes], [true, [5], half + 1])
+    assert.deepStrictEqual(third.inbox.pending.map((p) => p.index), [3, 4])
+    const beyond = Inbox.hold(two.inbox, waiting(9, 1))
+    assert.deepStrictEqual(beyond, { inbox: two.inbox, held: false, evicted: [] })
   })
 
   it("too many bytes waiting: the same", () => {
@@ -189,6 +248,16 @@ describe.each(roles)("answering a request, as %s", (role) => {
     assert.deepStrictEqual(one(stepped, "SendAgain"), { _tag: "SendAgain", from: 1, to: 3 })
     assert.strictEqual(of(stepped, "Flush").length, 1)
     assert.deepStrictEqual(of(stepped, "Seal"), [])
+  })
+
+  it("of few messages with high numbers: answered", () => {
+    let state = ready(role)
+    for (let i = 1n; i <= 700n; i++) state = send(state, text(i)).state
+    assert.deepStrictEqual(one(receive(state, peerRange(600, 601)), "SendAgain"), {
+      _tag: "SendAgain",
+      from: 600,
+      to: 601
+    })
   })
 
   it("in a gap: at once, and not again when its turn comes", () => {
@@ -294,6 +363,34 @@ describe("the outbox", () => {
     assert.strictEqual(Outbox.get(state.outbox, 7)?.randomId, 7n)
     assert.strictEqual(Outbox.get(state.outbox, 10), undefined)
     assert.isTrue(Result.isFailure(Outbox.checkRange(state.outbox, { from: 6, to: 7 })))
+  })
+
+  it("nothing new acknowledged: the very same", () => {
+    const { outbox } = send(ready("creator"), text(1n)).state
+    assert.strictEqual(Outbox.acknowledge(outbox, 0).outbox, outbox)
+    assert.strictEqual(Outbox.acknowledge(Outbox.initial, 0).outbox, Outbox.initial)
+    assert.strictEqual(Outbox.recovered(outbox), outbox)
+  })
+
+  it("everything acknowledged, and more comes: nothing to forget", () => {
+    const all = receive(ready("creator"), text(5n), { inIndex: 1 })
+    assert.deepStrictEqual(one(all, "Forget"), { _tag: "Forget", before: 1 })
+    assert.deepStrictEqual(all.state.outbox.records, [])
+    const more = receive(all.state, text(6n))
+    assert.deepStrictEqual(of(more, "Forget"), [])
+    assert.strictEqual(more.state.sequence.myIn, 2)
+  })
+
+  it("judges a refusal by what is in the slot now", () => {
+    const { outbox } = send(ready("creator"), text(1n)).state
+    const [layer, message] = outbox.records
+    const judge = (sent: { readonly index: number; readonly revision: number }, type = "DATA_INVALID") =>
+      Outbox.judgeRefusal(outbox, sent, { code: 400, type })
+    assert.strictEqual(judge(message!), "Replace")
+    assert.strictEqual(judge(layer!), "Keep")
+    assert.strictEqual(judge({ index: 1, revision: 1 }), "Stale")
+    assert.strictEqual(judge({ index: 2, revision: 0 }), "Settled")
+    assert.strictEqual(judge({ index: 2, revision: 0 }, "ENCRYPTION_DECLINED"), "Close")
   })
 
   it("a random id is not used twice while it is under way, nor 0", () => {

@@ -57,6 +57,23 @@ describe("the transformation of sequence numbers", () => {
   })
 })
 
+describe.each(roles)("the range of a Resend, for %s", (role) => {
+  const other = 1 - Sequence.x(role)
+  it.each<readonly [string, number, number]>([
+    ["the first", other ^ 1, other + 2],
+    ["the last", other, (other ^ 1) + 2],
+    ["both", other ^ 1, (other ^ 1) + 2]
+  ])("%s number of the wrong parity: a violation", (_, startSeqNo, endSeqNo) => {
+    assert.deepStrictEqual(Sequence.rangeFromWire(role, { startSeqNo, endSeqNo }), Result.fail("resend-parity"))
+  })
+  it("right: both ends are in it", () => {
+    assert.deepStrictEqual(
+      Sequence.rangeFromWire(role, { startSeqNo: other, endSeqNo: other + 2 }),
+      Result.succeed({ from: 0, to: 1 })
+    )
+  })
+})
+
 describe.each(roles)("what to do with a message of the peer, as %s", (role) => {
   // five of ours are made, the peer has acknowledged two of them and we have two of the peer's
   const base = () => {
