@@ -52,7 +52,7 @@ export type Telegram = TestServer.TestServer["Service"]
 const key = Redacted.make(new Uint8Array(32).fill(7))
 
 export const layer = (
-  telegram: Telegram,
+  telegram: Pick<Telegram, "host" | "port" | "dcId" | "publicKeys">,
   filename: string,
   options: Omit<GatewayOptions.Options, "telegram"> = {},
   port = 0
