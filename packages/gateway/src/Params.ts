@@ -26,37 +26,68 @@ const duplicate = (): Parsed => Result.fail(Failure.badRequest("A parameter is g
 
 const empty: Params = Object.freeze(Object.create(null))
 
+const MAX_DEPTH = 8
+
+/** The name in front of the brackets, and what is in each of them; `undefined` if there are none. */
+const bracketed = (name: string): ReadonlyArray<string> | undefined => {
+  const [, base, brackets] = /^([^[\]]+)((?:\[[^[\]]*\])+)$/.exec(name) ?? []
+  return base === undefined ? undefined : [base, ...brackets!.slice(1, -1).split("][")]
+}
+
+interface Tree {
+  [name: string]: string | Tree
+}
+
+/** What has the keys 0, 1, 2, … is a list. An object within a list may be written as JSON. */
+const grown = (tree: Tree): unknown => {
+  const keys = Object.keys(tree)
+  for (const key of keys) {
+    const value = tree[key]!
+    if (typeof value === "object") tree[key] = grown(value) as Tree
+    else if (/^\s*\{/.test(value)) {
+      const parsed = Json.parse(value)
+      if (Result.isSuccess(parsed)) tree[key] = parsed.success as Tree
+    }
+  }
+  return keys.every((key, i) => key === String(i)) ? Object.values(tree) : tree
+}
+
 /**
- * Pairs of a query or a form. `id[]=1&id[]=2` and `id[0]=1&id[1]=2` are lists, `a[b]=1` is an object, of one level; anything
- * else that is given twice is an error.
+ * Pairs of a query or a form. `id[]=1&id[]=2` and `id[0]=1&id[1]=2` are lists, `a[b]=1` is an object, `a[0][b]=1` a list of
+ * objects; anything else that is given twice is an error.
  *
  * @category parsing
  * @since 1.0.0
  */
 export const fromPairs = (pairs: Iterable<readonly [string, string]>): Parsed => {
   const out: { [name: string]: any } = Object.create(null)
-  const lists = new Set<string>()
+  const trees = new Map<string, Tree>()
   let count = 0
   for (const [name, value] of pairs) {
     if (++count > MAX_PAIRS) {
       return Result.fail(Failure.badRequest(`There are more than ${MAX_PAIRS} parameters`, "PARAMETERS_INVALID"))
     }
-    const bracket = /^([^[\]]+)\[([^[\]]*)\]$/.exec(name)
-    if (bracket === null) {
-      if (name in out) return duplicate()
+    const path = bracketed(name)
+    if (path === undefined || path.length > MAX_DEPTH) {
+      if (name in out || trees.has(name)) return duplicate()
       out[name] = value
       continue
     }
-    const [, base, key] = bracket as unknown as [string, string, string]
-    if (!lists.has(base)) {
-      if (base in out) return duplicate()
-      lists.add(base)
-      out[base] = Object.create(null)
+    const [base, ...keys] = path as [string, ...Array<string>]
+    if (base in out) return duplicate()
+    let tree = trees.get(base)
+    if (tree === undefined) trees.set(base, tree = Object.create(null) as Tree)
+    for (const [i, key] of keys.entries()) {
+      const at: string = key === "" ? String(Object.keys(tree).length) : key
+      const inner: string | Tree | undefined = tree[at]
+      if (i === keys.length - 1) {
+        if (inner !== undefined) return duplicate()
+        tree[at] = value
+      } else if (typeof inner === "string") return duplicate()
+      else tree = inner ?? (tree[at] = Object.create(null) as Tree)
     }
-    const at = key === "" ? String(Object.keys(out[base]).length) : key
-    if (at in out[base]) return duplicate()
-    out[base][at] = value
   }
+  for (const [base, tree] of trees) out[base] = grown(tree)
   return Result.succeed(out)
 }
 

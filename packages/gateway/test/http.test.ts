@@ -249,6 +249,9 @@ layer(Support.World.layer(), { excludeTestServices: true, timeout: "60 seconds" 
       const basic = { authorization: `Basic ${Buffer.from(`x:${token}`).toString("base64")}` }
       assert.strictEqual((yield* client.post(`/api/${id}/getSelf`, {}, basic)).body.response.id, id)
       assert.strictEqual((yield* client.fetch(`/api/${token}/getSelf`)).body.response.id, id)
+      for (const [peer, has] of [[chatId, true], [5, false]] as const) {
+        assert.strictEqual((yield* client.post(`/api/${id}/hasSecretChat`, { peer }, bearer)).body.response, has)
+      }
       const wrong = yield* client.post(`/api/${id}/getSecretChat`, { peer: 5 }, bearer)
       assert.strictEqual(wrong.status, 404)
       assert.strictEqual(wrong.body.errors[0].exception, "CHAT_UNKNOWN")

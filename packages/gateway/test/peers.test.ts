@@ -27,6 +27,24 @@ describe("groups and channels", () => {
     assert.strictEqual(LoosePeer.channelDialogId(1_234_567_890n), -1_001_234_567_890n)
   })
 
+  it.live("are named in lists, however a query or form writes those", () =>
+    Effect.gen(function*() {
+      const { ann, client } = yield* Support.world()
+      const names = (answer: Support.Reply) => answer.body.result?.map((user: any) => user.first_name)
+      const query = (text: string) => Effect.map(client.fetch(`${ann}/users.getUsers?${text}`), names)
+      assert.deepStrictEqual(yield* query("id[]=@bobby"), ["Bob"])
+      assert.deepStrictEqual(yield* query("id[1]=@bobby&id[0]=@annie"), ["Ann", "Bob"])
+      assert.deepStrictEqual(yield* query("id[0][_]=inputUserSelf&id[]=@bobby"), ["Ann", "Bob"])
+      assert.deepStrictEqual(yield* query("id[]={\"_\":\"inputUserSelf\"}"), ["Ann"])
+      const policy = yield* client.fetch(`${ann}/setPolicy`, {
+        method: "POST",
+        body: new URLSearchParams("accept[]=5")
+      })
+      assert.deepStrictEqual(policy.body.result, { accept: ["5"] })
+      const updates = yield* client.fetch(`${ann}/getUpdates?allowed_updates[]=secret_chats`)
+      assert.isArray(updates.body.result)
+    }).pipe(Effect.scoped))
+
   it.live("are found by id in any method, once the session has met them", () =>
     Effect.gen(function*() {
       const { ann, client, telegram } = yield* Support.world()

@@ -88,11 +88,33 @@ describe("Params", () => {
     assert.deepEqual(value(Params.fromQuery("peer=-147286699&message=%7B%22_%22%3A%22x%22%7D&id[]=1&id[]=2&o[a]=1")), {
       peer: "-147286699",
       message: "{\"_\":\"x\"}",
-      id: { 0: "1", 1: "2" },
+      id: ["1", "2"],
       o: { a: "1" }
     })
     assert.deepEqual(value(Params.fromQuery("__proto__=1"))["__proto__"], "1")
-    for (const query of ["a=1&a=2", "a=1&a[]=2", "a[x]=1&a[x]=2", "a[]=1&a=2"]) {
+    assert.deepEqual(
+      value(
+        Params.fromQuery("l[1]=b&l[0]=a&t[0][_]=x&t[0][n][]=1&t[]={\"_\":\"y\"}&s[]=[1&g[2]=c&__proto__[a]=1")
+      ) as object,
+      {
+        l: ["a", "b"],
+        t: [{ _: "x", n: ["1"] }, { _: "y" }],
+        s: ["[1"],
+        g: { 2: "c" },
+        ["__proto__"]: { a: "1" }
+      }
+    )
+    for (
+      const query of [
+        "a[b]=1&a[b][c]=2",
+        "a[b][c]=2&a[b]=1",
+        "a[][]=1&a[0]=2",
+        "a=1&a=2",
+        "a=1&a[]=2",
+        "a[x]=1&a[x]=2",
+        "a[]=1&a=2"
+      ]
+    ) {
       assert.strictEqual(failureOf(Params.fromQuery(query)).code, 400, query)
     }
     assert.strictEqual(

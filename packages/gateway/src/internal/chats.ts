@@ -87,6 +87,10 @@ export const status: Operation = Effect.fnUntraced(function*(gateway, { params, 
   return json(state === "ready" ? 2 : state === "closed" ? 0 : 1)
 })
 
+/** Whether a chat is ready: as TelegramApiServer has it. */
+export const has: Operation = (gateway, call) =>
+  Effect.map(status(gateway, call), (answer) => json(answer._tag === "Json" && answer.value === 2))
+
 export const list: Operation = (gateway, { session }) =>
   Effect.map(
     gateway.sessions.use(session.id, SecretChats.use((chats) => chats.list)),

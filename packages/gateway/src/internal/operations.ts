@@ -44,6 +44,7 @@ const people: { readonly [name: string]: Operation } = {
   getsecretchat: Chats.get,
   getsecretchats: Chats.list,
   secretchatstatus: Chats.status,
+  hassecretchat: Chats.has,
   getkeypicture: Chats.keyPicture,
   getsecretmessages: Chats.messages,
   getsecretmessage: Chats.message,
