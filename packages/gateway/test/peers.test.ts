@@ -1,3 +1,4 @@
+import * as Api from "@effect-mtproto/core/Api"
 import * as GatewayStore from "@effect-mtproto/gateway/GatewayStore"
 import * as LoosePeer from "@effect-mtproto/gateway/LoosePeer"
 import { assert, describe, it } from "@effect/vitest"
@@ -72,6 +73,71 @@ describe("groups and channels", () => {
       ) {
         const wrong = yield* client.post(`${ann}/${method}`, params)
         assert.deepStrictEqual([wrong.status, wrong.body.parameters.type], [400, "PEER_INVALID"])
+      }
+    }).pipe(Effect.scoped))
+
+  it.live("of which an update told are known from then on", () =>
+    Effect.gen(function*() {
+      const { ann, client, telegram } = yield* Support.world()
+      const id = 1_234_567_890n
+      const named = { _: "inputChannel", channel_id: String(id), access_hash: "-77" }
+      const sent = Effect.map(
+        telegram.calls("messages.sendMessage"),
+        (calls) => (calls.at(-1)!.request as any).peer
+      )
+      const before = yield* client.post(`${ann}/messages.sendMessage`, { peer: -1_001_234_567_890, message: "x" })
+      assert.strictEqual(before.body.parameters.type, "CHANNEL_UNKNOWN")
+
+      // the server has no channels: it tells of one in a difference
+      let told = false
+      yield* telegram.answer(Api.updates.getDifference, ({ date, pts, qts }): Api.updates.Difference => {
+        if (told) return { _tag: "updates.differenceEmpty", date, seq: 0 }
+        told = true
+        const peerId = { _tag: "peerChannel", channelId: id } as const
+        return {
+          _tag: "updates.difference",
+          newMessages: [],
+          newEncryptedMessages: [],
+          otherUpdates: [{
+            _tag: "updateNewChannelMessage",
+            message: { _tag: "message", id: 3, peerId, date, message: "said in a channel" },
+            pts: 9_000,
+            ptsCount: 1
+          }],
+          chats: [{
+            _tag: "channel",
+            broadcast: true,
+            id,
+            accessHash: -77n,
+            title: "News",
+            photo: { _tag: "chatPhotoEmpty" },
+            date
+          }],
+          users: [],
+          state: { _tag: "updates.state", pts, qts, date, seq: 0, unreadCount: 0 }
+        }
+      })
+      yield* telegram.faults.updatesTooLong("+15550001")
+      const updates = yield* Support.hear(client, ann, (update) => update._ === "updateNewChannelMessage")
+      const { chats, update } = updates.find((one) => one.update._ === "updateNewChannelMessage")
+      assert.deepStrictEqual([update.message.message, update.pts], ["said in a channel", 9_000])
+      assert.deepStrictEqual(chats.map((chat: any) => [chat._, chat.id, chat.title]), [["channel", String(id), "News"]])
+
+      yield* client.post(`${ann}/messages.sendMessage`, { peer: "-1001234567890", message: "x" })
+      assert.deepStrictEqual(yield* sent, { _tag: "inputPeerChannel", channelId: id, accessHash: -77n })
+      // what was missed in it can be asked for
+      yield* telegram.answer(Api.updates.getChannelDifference, ({ channel, pts }) => {
+        assert.deepStrictEqual(channel, { _tag: "inputChannel", channelId: id, accessHash: -77n })
+        return { _tag: "updates.channelDifferenceEmpty", final: true, pts }
+      })
+      for (const channel of [-1_001_234_567_890, "-1001234567890", String(id), named]) {
+        const difference = yield* client.call(`${ann}/updates.getChannelDifference`, {
+          channel,
+          filter: { _: "channelMessagesFilterEmpty" },
+          pts: 9_000,
+          limit: 100
+        })
+        assert.deepStrictEqual(difference, { _: "updates.channelDifferenceEmpty", final: true, pts: 9_000 })
       }
     }).pipe(Effect.scoped))
 })

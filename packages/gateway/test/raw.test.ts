@@ -63,6 +63,9 @@ layer(Support.World.layer({ limits: { body: 20_000, bodyTime: "2 seconds", fileI
       const cases: ReadonlyArray<readonly [what: string, text: string, status: number, end?: boolean]> = [
         ["HTTP/1.0", post([json, length], body, "1.0"), 200],
         ["a charset", post(["content-type: Application/JSON; charset=\"UTF-8\"", length], body), 200],
+        ["no content type", post([length], body), 200],
+        ["a form without content type", post([`content-length: ${form.length}`], form), 200],
+        ["text", post(["content-type: text/plain", length], body), 415],
         ["another charset", post(["content-type: application/json; charset=utf-16", length], body), 415],
         [
           "latin-1",

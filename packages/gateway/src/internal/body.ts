@@ -143,6 +143,8 @@ export const read = <A, E, R>(
         readText(request, limits),
         (text) => Effect.flatMap(Effect.fromResult(Params.fromJson(text)), (params) => next(params, undefined))
       )
+    // some clients do not say what they send
+    case "":
     case "application/x-www-form-urlencoded":
       return Effect.flatMap(readText(request, limits), (text) => {
         // if the body is JSON it is taken as such, whatever it says: this is what curl -d calls everything
