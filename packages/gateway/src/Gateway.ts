@@ -291,6 +291,8 @@ const make = Effect.gen(function*() {
       return yield* kind === "user" ? Failure.wrongToken : Failure.wrongBotToken
     }
     yield* needAdmin(request)
+    // Telegram is asked about what may be a bot's, and not told of a person's token in the wrong place
+    if ((yield* findSession("user", token)) !== undefined) return yield* Failure.wrongBotToken
     return yield* Logins.bot(gateway, token)
   })
 
