@@ -5,9 +5,9 @@
  * - `messages`, `contacts`, `users`, … : tables with every method of the API. Each takes one table of parameters, and gives
  *   the result as a table. `messages.sendEncrypted`, `sendEncryptedService` and `sendEncryptedFile` take a `message`, encrypt,
  *   store and send it; their `peer` is anything that names a chat, whole updates too.
- * - `get_self`, `get_info`, `request_secret_chat`, `accept_secret_chat`, `decline_secret_chat`, `await_secret_chat`,
- *   `discard_secret_chat`, `secret_chat_status`, `has_secret_chat`, `get_secret_chat`, `get_secret_chats`, `get_key_picture`,
- *   `get_secret_message`, `get_secret_messages`, `notify_layer`, `rekey`, `get_updates`, `upload`, `upload_encrypted`, `download`,
+ * - `get_self`, `get_info`, `get_full_info`, `get_dialogs`, `request_secret_chat`, `accept_secret_chat`,
+ *   `decline_secret_chat`, `await_secret_chat`, `discard_secret_chat`, `secret_chat_status`, `has_secret_chat`, `get_secret_chat`, `get_secret_chats`,
+ *   `get_key_picture`, `get_secret_message`, `get_secret_messages`, `notify_layer`, `get_updates`, `upload`, `upload_encrypted`, `download`,
  *   `download_to_file`, `download_to_dir`, `sleep`, and all of them in camelCase
  * - `madeline_function(t, cb, extra)`, `tdcli_function(t, cb, extra)`, `var_dump`, `print`, `madeline_strict(on)`,
  *   `madelineproto_lua`

@@ -1,5 +1,4 @@
 /** The functions that scripts have beside the methods of the API; arguments go by position. */
-import * as Api from "@effect-mtproto/core/Api"
 import * as ApiSchema from "@effect-mtproto/core/ApiSchema"
 import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
 import { saveEncryptedFile } from "@effect-mtproto/secret-chats/downloadEncryptedFile"
@@ -21,6 +20,7 @@ import * as Calls from "./calls.ts"
 import type { Environment, Services } from "./calls.ts"
 import * as Drafts from "./drafts.ts"
 import { invalid, outcome, Refusal } from "./failure.ts"
+import * as Info from "./info.ts"
 import * as Peers from "./peers.ts"
 import * as People from "./people.ts"
 
@@ -73,13 +73,6 @@ const person = ({ people, transport }: Environment, value: LuaValue.LuaValue | u
     if (found === undefined) throw invalid(`A person is needed, not ${LuaValue.describe(value)}`)
     return found
   })
-
-const getUser = Effect.fnUntraced(function*(env: Environment, id: Api.InputUser) {
-  const [found] = yield* env.transport.invoke(Api.users.getUsers({ id: [id] }))
-  if (found === undefined) return yield* Effect.fail(new Refusal(404, "USER_UNKNOWN", "There is nobody like that"))
-  People.remember(env.people, [found])
-  return found
-})
 
 const number = (value: LuaValue.LuaValue | undefined): number | undefined =>
   typeof value === "bigint" || typeof value === "number" ? Number(value) : undefined
@@ -146,8 +139,41 @@ const save = Effect.fnUntraced(function*(
   return LuaValue.fromText(files.relative(target))
 })
 
+// ----- what there was in 2018, and is not
+
+const refused = (names: ReadonlyArray<string>, refusal: Refusal): { readonly [name: string]: Function } =>
+  Object.fromEntries(names.map((name) => [name, () => Effect.fail(refusal)]))
+
+const refusals = {
+  ...refused(
+    ["rekey", "accept_rekey", "commit_rekey", "complete_rekey"],
+    new Refusal(400, "NOT_NEEDED", "Keys are replaced by themselves, after 100 messages or a week")
+  ),
+  ...refused(
+    ["complete_secret_chat"],
+    new Refusal(400, "NOT_NEEDED", "Chats are completed by themselves: await_secret_chat waits for it")
+  ),
+  ...refused(
+    [
+      "phone_login",
+      "complete_phone_login",
+      "complete_2fa_login",
+      "complete_signup",
+      "bot_login",
+      "logout",
+      "import_authorization",
+      "export_authorization"
+    ],
+    new Refusal(403, "METHOD_REFUSED", "The account is logged in, and stays so: scripts neither log in nor out")
+  ),
+  ...refused(
+    ["request_call", "accept_call", "discard_call", "get_call", "get_call_status"],
+    new Refusal(501, "NOT_SUPPORTED", "There is nothing here that could carry the sound of a call")
+  )
+}
+
 export const functions: { readonly [name: string]: Function } = {
-  get_self: (env) => Effect.map(getUser(env, { _tag: "inputUserSelf" }), user),
+  get_self: (env) => Effect.map(Info.getUser(env, { _tag: "inputUserSelf" }), user),
 
   get_info: Effect.fnUntraced(function*(env, args) {
     const chat = Peers.chatId(args[0])
@@ -155,9 +181,13 @@ export const functions: { readonly [name: string]: Function } = {
       const known = yield* Effect.option(env.chats.get(chat.success))
       if (Option.isSome(known)) return LuaValue.table({ type: "secret_chat", SecretChat: chatTable(known.value) })
     }
-    const id = yield* person(env, args[0])
-    const found = yield* getUser(env, id)
-    return LuaValue.table({ type: "user", user_id: found.id, User: user(found) })
+    return yield* Info.get(env, args[0])
+  }),
+  get_full_info: (env, args) => Info.getFull(env, args[0]),
+  get_dialogs: Effect.fnUntraced(function*(env, [limit]) {
+    const most = limit === undefined || limit === null ? Info.maxDialogs : number(limit) ?? NaN
+    if (!(Number.isInteger(most) && most >= 1)) return yield* Effect.fail(invalid("How many is a whole number from 1"))
+    return yield* Info.dialogs(env, Math.min(most, Info.maxDialogs))
   }),
 
   request_secret_chat: Effect.fnUntraced(function*(env, args) {
@@ -216,10 +246,7 @@ export const functions: { readonly [name: string]: Function } = {
   }),
 
   notify_layer: (env, args) => Effect.map(Effect.flatMap(chatOf(args), (id) => env.chats.notifyLayer(id)), outcomes),
-  rekey: () =>
-    Effect.fail(
-      new Refusal(400, "NOT_NEEDED", "Keys are replaced by themselves, after 100 messages or a week")
-    ),
+  ...refusals,
 
   upload: Effect.fnUntraced(function*(env, [given, name]) {
     const content = LuaValue.get(given, "content")

@@ -13,7 +13,8 @@ const capacity = 10_000
 export interface People {
   readonly hashes: Map<bigint, bigint>
   readonly channels: Map<bigint, bigint>
-  readonly names: Map<string, Person>
+  /** By `@name` and `+phone`. */
+  readonly names: Map<string, Person | Api.inputChannel>
   /** Messages that were asked for to learn who wrote them. */
   readonly asked: Set<number>
 }
@@ -53,6 +54,16 @@ export class NeedsLookup extends Error {
 }
 
 const nobody = new Refusal(404, "USER_UNKNOWN", "Nobody is known by that name")
+const noPerson = new Refusal(400, "PARAMETERS_INVALID", "A person is needed; this is the name of a group or channel")
+
+const isName = (value: LuaValue.LuaValue): value is string =>
+  typeof value === "string" && /^(@\w{1,64}|\+[\d ()-]{5,30})$/.test(value)
+
+const byName = (people: People, name: string): Person | Api.inputChannel => {
+  const known = people.names.get(name)
+  if (known === undefined) throw new NeedsLookup(name)
+  return known
+}
 
 const long = (value: LuaValue.LuaValue | undefined): bigint | undefined => {
   if (typeof value === "bigint") return value
@@ -137,6 +148,10 @@ const inputChannel = (people: People, channelId: bigint): Api.inputChannel => {
  * @throws Refusal
  */
 export const findChannel = (people: People, value: LuaValue.LuaValue): Api.inputChannel | undefined => {
+  if (isName(value)) {
+    const known = byName(people, value)
+    return known._tag === "inputChannel" ? known : undefined
+  }
   if (!LuaValue.isTable(value)) {
     const id = long(value)
     return id === undefined ? undefined : inputChannel(people, id < channelOffset ? channelOffset - id : id)
@@ -154,9 +169,13 @@ export const findChannel = (people: People, value: LuaValue.LuaValue): Api.input
  * @throws Refusal | NeedsLookup
  */
 export const findPeer = (people: People, value: LuaValue.LuaValue): Api.InputPeer | undefined => {
+  if (isName(value)) {
+    const known = byName(people, value)
+    return known._tag === "inputChannel" ? { ...known, _tag: "inputPeerChannel" } : asPeer(known)
+  }
   if (!LuaValue.isTable(value)) {
     const id = long(value)
-    if (id === undefined || id >= 0n || typeof value === "string" && value.startsWith("+")) {
+    if (id === undefined || id >= 0n) {
       return asPeer(find(people, value)!)
     }
     return id < channelOffset
@@ -205,9 +224,9 @@ export const find = (people: People, value: LuaValue.LuaValue): Person | undefin
   if (value === "me" || value === "self") return { _tag: "inputUserSelf" }
   const id = long(value)
   if (id !== undefined && !(typeof value === "string" && value.startsWith("+"))) return byId(people, id)
-  if (typeof value === "string" && /^(@\w{1,64}|\+[\d ()-]{5,30})$/.test(value)) {
-    const known = people.names.get(value)
-    if (known === undefined) throw new NeedsLookup(value)
+  if (isName(value)) {
+    const known = byName(people, value)
+    if (known._tag === "inputChannel") throw noPerson
     return known
   }
   throw nobody
@@ -225,6 +244,10 @@ const lookUp = Effect.fnUntraced(function*(people: People, transport: Transport[
     : yield* transport.invoke(Api.contacts.resolveUsername({ username: name.slice(1) }))
   remember(people, found)
   const { peer } = found
+  if (peer._tag === "peerChannel" && people.channels.has(peer.channelId)) {
+    keep(people.names, name, inputChannel(people, peer.channelId))
+    return
+  }
   const user = peer._tag === "peerUser"
     ? found.users.find((one) => one._tag === "user" && one.id === peer.userId)
     : undefined

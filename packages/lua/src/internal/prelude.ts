@@ -5,6 +5,8 @@
  * Every call into the host blocks the thread of the script until it is answered, so it may stand anywhere: in coroutines, in
  * metamethods, in functions that Lua's own C functions call.
  */
+import { dialect } from "./dialect.ts"
+
 export const prelude = `
 local host, methods, functions, strict = ...
 
@@ -183,6 +185,50 @@ function _G.madeline_strict(on)
 end
 
 local namespaces = {}
+
+-- ----- buttons: under a message that came, each has a function that presses it, as in button.click()
+
+local presses = {
+  keyboardButton = function(message, button)
+    return namespaces.messages.sendMessage({ peer = message, message = button.text, reply_to_msg_id = message.id })
+  end,
+  keyboardButtonCallback = function(message, button)
+    return namespaces.messages.getBotCallbackAnswer({ peer = message, msg_id = message.id, data = button.data })
+  end,
+  keyboardButtonGame = function(message)
+    return namespaces.messages.getBotCallbackAnswer({ peer = message, msg_id = message.id, game = true })
+  end,
+  keyboardButtonUrl = function(_, button) return button.url end
+}
+
+local function items(t) return type(t) == "table" and t or {} end
+
+-- The function stands in a metatable: the message is still what the server said.
+local function withButtons(message)
+  if type(message) ~= "table" then return end
+  for _, row in ipairs(items(items(message.reply_markup).rows)) do
+    for _, button in ipairs(items(row.buttons)) do
+      setmetatable(button, { __index = {
+        click = function()
+          local press = presses[button._]
+          if press then return press(message, button) end
+          return finish(false, invalid("A " .. tostring(button._) .. " cannot be pressed by a script"))
+        end
+      } })
+    end
+  end
+end
+
+local function withAllButtons(result)
+  for _, message in ipairs(items(result.messages)) do withButtons(message) end
+  for _, update in ipairs(items(result.updates)) do withButtons(update.message) end
+end
+
+local function asked(ok, result)
+  if ok and type(result) == "table" then withAllButtons(result) end
+  return finish(ok, result)
+end
+
 for _, name in ipairs(methods) do
   local space, method = match(name, "^(%w+)%.(%w+)$")
   if not namespaces[space] then
@@ -190,15 +236,22 @@ for _, name in ipairs(methods) do
     _G[space] = namespaces[space]
   end
   namespaces[space][method] = function(params)
-    return finish(host("call", name, params == nil and {} or params))
+    return asked(host("call", name, params == nil and {} or params))
   end
 end
 
 local wrappers = {}
 for _, name in ipairs(functions) do
-  local camel = gsub(name, "_(%l)", upper)
+  local camel = gsub(name, "_(%w)", upper)
   local call = function(...)
     return finish(host("function", name, ...))
+  end
+  if name == "get_updates" then
+    call = function(...)
+      local ok, result = host("function", name, ...)
+      if ok then for _, one in ipairs(result) do withButtons(one.update.message) end end
+      return finish(ok, result)
+    end
   end
   wrappers[name], wrappers[camel] = call, call
   _G[name], _G[camel] = call, call
@@ -218,7 +271,7 @@ local function invoke(t)
   for k, v in next, t do
     if k ~= "_" then params[k] = v end
   end
-  return finish(host("call", name, params))
+  return asked(host("call", name, params))
 end
 
 function _G.madeline_function(t, cb, extra)
@@ -227,80 +280,7 @@ function _G.madeline_function(t, cb, extra)
   return result
 end
 
--- ----- the dialect of telegram-cli: ID for _, and names that end in an underscore
-
-local function fromTd(v, depth)
-  if type(v) ~= "table" then return v end
-  if depth > ${64} then error("nested too deeply, or a table that contains itself", 0) end
-  local out = {}
-  for k, item in next, v do
-    if k == "ID" then
-      out._ = type(item) == "string" and not find(item, ".", 1, true) and lower(sub(item, 1, 1)) .. sub(item, 2) or item
-    elseif type(k) == "string" then
-      out[k ~= "_" and match(k, "^(.*)_$") or k] = fromTd(item, depth + 1)
-    else
-      out[k] = fromTd(item, depth + 1)
-    end
-  end
-  return out
-end
-
-local function toTd(v)
-  if type(v) ~= "table" then return v end
-  local out = {}
-  if #v > 0 and v._ == nil then
-    for i = 1, #v do out[i - 1] = toTd(v[i]) end
-    return out
-  end
-  for k, item in next, v do
-    if k == "_" then
-      out.ID = find(item, ".", 1, true) and item or upper(sub(item, 1, 1)) .. sub(item, 2)
-    elseif k == "error_code" or k == "error" then
-      out[k] = item
-    else
-      out[type(k) == "string" and k .. "_" or k] = toTd(item)
-    end
-  end
-  return out
-end
-
--- TextParseModeHTML, TextParseModeMarkdown, as a table or by name
-local function parseMode(mode)
-  if type(mode) == "table" then mode = mode._ end
-  return type(mode) == "string" and match(mode, "^[tT]extParseMode(%w+)$") or mode
-end
-
-local td = {
-  getMe = function() return wrappers.get_self() end,
-  createNewSecretChat = function(t) return wrappers.request_secret_chat(t.user_id) end,
-  closeSecretChat = function(t) return wrappers.discard_secret_chat(t.secret_chat_id) end,
-  getSecretChat = function(t) return wrappers.get_secret_chat(t.secret_chat_id) end,
-  sendMessage = function(t)
-    local content = t.input_message_content
-    if type(content) ~= "table" or content._ ~= "inputMessageText" then
-      return finish(false, invalid("Only an InputMessageText can be sent this way"))
-    end
-    return namespaces.messages.sendEncrypted({
-      peer = t.chat_id,
-      message = { _ = "decryptedMessage", message = content.text, parse_mode = parseMode(content.parse_mode), silent = t.disable_notification ~= 0 and t.disable_notification or nil,
-        reply_to_random_id = t.reply_to_message_id ~= 0 and t.reply_to_message_id or nil }
-    })
-  end,
-  sendChatAction = function(t)
-    return namespaces.messages.setEncryptedTyping({
-      peer = t.chat_id, typing = not (t.action and t.action._ == "sendMessageCancelAction")
-    })
-  end
-}
-
-function _G.tdcli_function(t, cb, extra)
-  local request = fromTd(t, 0)
-  local known = type(request) == "table" and td[request._]
-  local result = toTd(known and known(request) or invoke(request))
-  if cb ~= nil then cb(extra, result) end
-  return result
-end
-
+${dialect}
 _G.madelineproto_lua = 1
 
 -- ----- what the host calls
@@ -313,6 +293,7 @@ return {
   deliver = function(update)
     local callback = rawget(_G, "madeline_update_callback")
     if type(callback) == "function" then
+      withButtons(update.message)
       callback(update)
       return
     end
