@@ -119,7 +119,8 @@ export const person = (value: unknown): Result.Result<Person, Failure.Failure> =
     if (value === "me" || value === "self") return Result.succeed({ _tag: "Self" })
     const username = /^(?:@|(?:https?:\/\/)?t\.me\/)([A-Za-z][A-Za-z0-9_]{3,31})$/.exec(value)?.[1]
     if (username !== undefined) return Result.succeed({ _tag: "Username", username })
-    const phone = /^\+[\d ().-]{5,30}$/.test(value) ? value.replace(/\D/g, "") : ""
+    // a plus sign in a form is a blank, unless somebody has escaped it
+    const phone = /^[+ ][\d ().-]{5,30}$/.test(value) ? value.replace(/\D/g, "") : ""
     if (phone.length >= 5 && phone.length <= 15) return Result.succeed({ _tag: "Phone", phone })
   }
   const userId = long(value)

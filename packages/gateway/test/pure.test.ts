@@ -244,9 +244,10 @@ describe("LoosePeer", () => {
     }
     assert.deepEqual(LoosePeer.person("@durov"), Result.succeed({ _tag: "Username", username: "durov" }))
     assert.deepEqual(LoosePeer.person("+1 555 0001"), Result.succeed({ _tag: "Phone", phone: "15550001" }))
+    assert.deepEqual(LoosePeer.person(" 15550001"), Result.succeed({ _tag: "Phone", phone: "15550001" }))
     assert.deepEqual(LoosePeer.person("5"), Result.succeed({ _tag: "Id", userId: 5n }))
     assert.deepEqual(LoosePeer.person("me"), Result.succeed({ _tag: "Self" }))
-    for (const form of [undefined, "x", -5, 1.5, [], {}, { _: "chat", id: 5 }, "@a", "+1"]) {
+    for (const form of [undefined, "x", -5, 1.5, [], {}, { _: "chat", id: 5 }, "@a", "+1", " 5", "      "]) {
       assert.strictEqual(failureOf(LoosePeer.person(form)).code, 400)
     }
   })

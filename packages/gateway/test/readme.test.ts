@@ -19,6 +19,12 @@ const lines = (): ReadonlyArray<{ readonly comment: string; readonly command: st
   return found
 }
 
+/** The login of the README, in steps; what the answers hold is put into what follows. */
+const login = (): ReadonlyArray<string> =>
+  [...readFileSync(here("../README.md"), "utf8").matchAll(/^\$ (curl http:\/\/127\.0\.0\.1:9503.*)$/gm)].map(
+    ([, command]) => command!.replace("http://127.0.0.1:9503", "$GATEWAY")
+  )
+
 const hasCurl = spawnSync("curl", ["--version"]).status === 0
 
 describe("the README", () => {
@@ -85,5 +91,17 @@ describe("the README", () => {
         spawnSync("bash", ["-c", `${exports}\n${once.command}`], { encoding: "utf8" }).stdout
       )
       assert.strictEqual(first, second)
+
+      const known: Array<readonly [string, string]> = []
+      const steps = login()
+      assert.strictEqual(steps.length, 3)
+      for (const [i, step] of steps.entries()) {
+        const command = known.reduce((text, [name, value]) => text.replace(name, value), step)
+        const { stdout } = spawnSync("bash", ["-c", `${exports}\n${command}`], { encoding: "utf8" })
+        const { ok, result } = JSON.parse(stdout)
+        assert.isTrue(ok, stdout)
+        if (i === 2) assert.strictEqual(result.state, "ready")
+        else known.push([["TEMPORARY", "1000:SECRET"][i]!, result])
+      }
     }).pipe(Effect.scoped))
 })

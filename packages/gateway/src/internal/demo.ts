@@ -15,6 +15,7 @@ export const server = Effect.gen(function*() {
   const made = yield* TestServer.make()
   yield* made.createAccount({ phone: "+15550001", firstName: "Ann", username: "ann_example" })
   yield* made.createAccount({ phone: "+15550002", firstName: "Bob", username: "bob_example" })
+  yield* made.createAccount({ phone: "+15550003", firstName: "Cay", username: "cay_example", code: "12345" })
   yield* made.createAccount({ phone: "+15557000", firstName: "Robot", botToken })
   return made
 })
@@ -73,5 +74,6 @@ curl "$GATEWAY$ANN/messages.sendEncryptedService" -d peer=$CHAT \\
   -d message='{"_": "decryptedMessageService", "action": {"_": "decryptedMessageActionSetMessageTTL", "ttl_seconds": 60}}'
 curl "$GATEWAY$BOB/getUpdates"
 
+Cay, +15550003, is not logged in yet; the code is 12345: curl ${base}/phonelogin -d phone=+15550003
 Everything that can be called: ${base}/docs
 `
