@@ -16,6 +16,7 @@ import { devices } from "./scenarios/Devices.ts"
 import { forged } from "./scenarios/Forged.ts"
 import { gaps } from "./scenarios/Gaps.ts"
 import { interrupted } from "./scenarios/Interrupted.ts"
+import { limits } from "./scenarios/Limits.ts"
 import { media } from "./scenarios/Media.ts"
 import { places } from "./scenarios/Places.ts"
 import { rekey } from "./scenarios/Rekey.ts"
@@ -37,6 +38,7 @@ const scenarios = {
   text,
   actions,
   places,
+  limits,
   media,
   transfers,
   gaps,
