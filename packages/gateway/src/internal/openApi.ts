@@ -84,6 +84,7 @@ const typeOf = (schema: Json): string => {
   if (Array.isArray(schema["anyOf"])) return [...new Set(schema["anyOf"].map((one) => typeOf(one)))].join(" | ")
   if (Array.isArray(schema["oneOf"])) return [...new Set(schema["oneOf"].map((one) => typeOf(one)))].join(" | ")
   if (Array.isArray(schema["enum"])) return schema["enum"].map((one) => JSON.stringify(one)).join(" | ")
+  if (schema["format"] === "binary") return "file"
   if (schema["type"] === "array") return `${typeOf(schema["items"] ?? {})}[]`
   return schema["type"] ?? "JSON"
 }
@@ -95,18 +96,51 @@ const row = (spec: Json, name: string, required: boolean, schema: Json, where: s
   }</td><td>${escape(where)}</td><td>${escape(description)}</td></tr>`
 }
 
-const curl = (spec: Json, method: string, path: string, body: Json | undefined): string => {
-  const url = `"$GATEWAY${path.replace("/user{token}", "$ANN").replace("/bot{token}", "$BOT")}"`
-  if (method === "post" && path.endsWith("/uploadEncrypted")) return `curl ${url} -F file=@…`
-  if (path.endsWith("/messages.sendEncryptedFile")) return `curl ${url} -F peer=$CHAT -F file=@…`
-  if (method === "get" || body === undefined) return `curl ${url}`
-  const required: ReadonlyArray<string> = resolve(spec, body)["required"] ?? []
-  return `curl ${url}${required.map((name) => ` -d ${name}=${name === "peer" ? "$CHAT" : "…"}`).join("")}`
+/** What comes after the URL, to be typed in as it stands. */
+const examples: { readonly [path: string]: string } = {
+  "/user{token}/messages.sendEncryptedService":
+    `-d peer=$CHAT -d message='{"_": "decryptedMessageService", "action": {"_": "decryptedMessageActionSetMessageTTL", "ttl_seconds": 60}}'`,
+  "/user{token}/messages.sendEncrypted": "-d peer=$CHAT -d message='Hello, Bob'",
+  "/user{token}/messages.sendEncryptedFile": "-F peer=$CHAT -F caption='a list' -F file=@package.json",
+  "/user{token}/uploadEncrypted": "-F file=@package.json",
+  "/user{token}/downloadEncrypted": "-d peer=$CHAT -d random_id=$RANDOM_ID -o file",
+  "/user{token}/getSecretMessages": "-d peer=$CHAT -d limit=10",
+  "/user{token}/getSecretMessage": "-d peer=$CHAT -d random_id=$RANDOM_ID",
+  "/user{token}/messages.setEncryptedTyping": "-d peer=$CHAT -d typing=true",
+  "/user{token}/messages.readEncryptedHistory": "-d peer=$CHAT -d max_date=$(date +%s)",
+  "/user{token}/requestSecretChat": "-d user=+15550002",
+  "/user{token}/setPolicy": "-d accept=ask",
+  "/user{token}/getUpdates": "-d limit=10",
+  "/user{token}/setWebhook": "-d url=http://127.0.0.1:8000/",
+  "/phonelogin": "-d phone=+15550003",
+  "/user{token}/completephonelogin": "-d code=12345",
+  "/user{token}/complete2FALogin": "-d password=…",
+  "/user{token}/completesignup": "-d first_name=…",
+  "/user{token}/{method}": "-d peer=+15550002 -d message='Not a secret'",
+  "/bot{token}/madeline": "-d method=help.getConfig"
 }
 
-const operation = (spec: Json, method: string, path: string, item: Json): string => {
+/** What the other side does. */
+const ofBob = /\/(?:accept|decline)SecretChat$|\/downloadEncrypted$|\/getSecretMessages?$|\/getUpdates$|\/events$/
+
+const curl = (spec: Json, path: string, body: Json | undefined): string => {
+  if (path.endsWith("/websocket")) return `new WebSocket("$GATEWAY$BOB/websocket") // with ws: in place of http:`
+  const user = /\/complete/.test(path) ? "/userTEMPORARY" : ofBob.test(path) ? "$BOB" : "$ANN"
+  const url = path.replace("/user{token}", user).replace("/bot{token}", "$BOT").replace(
+    "{method}",
+    "messages.sendMessage"
+  )
+  const { required = [] } = (body === undefined ? {} : resolve(spec, body)) as {
+    readonly required?: ReadonlyArray<string>
+  }
+  const params = examples[path] ?? required.map((name) => `-d ${name}=${name === "peer" ? "$CHAT" : "…"}`).join(" ")
+  return `curl ${path.endsWith("/events") ? "-N " : ""}"$GATEWAY${url}"${params === "" ? "" : ` ${params}`}`
+}
+
+const operation = (spec: Json, methods: ReadonlyArray<string>, path: string, item: Json): string => {
   const content = item["requestBody"]?.content ?? {}
   const body = (content["application/json"] ?? content["multipart/form-data"])?.schema as Json | undefined
+  const where = content["application/json"] === undefined ? "form" : "body or query"
   const { properties = {}, required = [] } = body === undefined ? {} : resolve(spec, body) as Json
   const rows = [
     ...(item["parameters"] ?? []).map((one: Json) =>
@@ -116,10 +150,10 @@ const operation = (spec: Json, method: string, path: string, item: Json): string
       }, one["in"])
     ),
     ...Object.entries(properties as Json).map(([name, schema]) =>
-      row(spec, name, (required as ReadonlyArray<string>).includes(name), schema, "body or query")
+      row(spec, name, (required as ReadonlyArray<string>).includes(name), schema, where)
     )
   ]
-  return `<section id="${escape(item["operationId"])}"><h3><b>${method === "get" ? "GET" : "GET, POST"}</b> <code>${
+  return `<section id="${escape(item["operationId"])}"><h3><b>${methods.join(", ")}</b> <code>${
     escape(path)
   }</code></h3>
 <p>${escape(item["summary"] ?? "")}${item["description"] === undefined ? "" : `. ${escape(item["description"])}`}</p>
@@ -128,7 +162,7 @@ ${
       ? ""
       : `<table><tr><th>parameter</th><th>type</th><th>in</th><th></th></tr>${rows.join("")}</table>`
   }
-<pre>${escape(curl(spec, method, path, body))}</pre></section>`
+<pre>${escape(curl(spec, path, body))}</pre></section>`
 }
 
 const style =
@@ -158,7 +192,7 @@ export const html = (): string => {
     const tag: string = found["tags"]?.[0] ?? "system"
     const list = groups.get(tag) ?? []
     groups.set(tag, list)
-    list.push(operation(spec, method, path, found))
+    list.push(operation(spec, Object.keys(item as Json).map((name) => name.toUpperCase()).toSorted(), path, found))
     for (const [status, answer] of Object.entries(found["responses"] as Json)) {
       if (status !== "200" && status !== "204") failures.set(status, answer.description)
     }
@@ -173,6 +207,8 @@ export const html = (): string => {
 JSON. The answer is <code>{"ok": true, "result": …}</code>, or <code>{"ok": false, "error_code": …, "description": …,
 "parameters": {"type": …}}</code> with the same HTTP status. Numbers of 64 bits are decimal strings, bytes are
 <code>{"_": "bytes", "bytes": "base64"}</code>.</p>
+<p><code>$GATEWAY</code>, <code>$ANN</code>, <code>$BOB</code>, <code>$BOT</code> and <code>$CHAT</code> in the examples are what
+<code>--test-server</code> says at its start; <code>$RANDOM_ID</code> is that of a message, as sending answers it.</p>
 <nav>${[...groups.keys()].map((tag) => `<a href="#${escape(tag)}">${escape(tag)}</a>`).join("")}</nav>
 ${sections.join("\n")}
 <h2>Failures</h2><table>${
