@@ -217,8 +217,6 @@ export class Draft {
       outbox: Outbox.initial
     }
     this.flush = false
-    this.abort = undefined
-    this.silentSinceSwap = false
     if (options.discard) this.act({ _tag: "DiscardEncryption", deleteHistory: options.deleteHistory })
   }
 }

@@ -217,7 +217,7 @@ const start = (d: Draft): void => {
 
 const tick = (d: Draft): void => {
   const { retryAt, ...outbox } = d.state.outbox
-  if (!d.isReady || retryAt === undefined || d.now < retryAt) return
+  if (retryAt === undefined || d.now < retryAt) return
   d.update({ outbox })
   d.act({ _tag: "Flush" })
 }

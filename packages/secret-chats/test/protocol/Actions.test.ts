@@ -18,7 +18,8 @@ import {
   send,
   step,
   type Stepped,
-  text
+  text,
+  violated
 } from "./support.ts"
 
 const date = NOW / 1000
@@ -32,6 +33,9 @@ describe("service messages of the peer", () => {
   it.each<readonly [string, Content.Action, ReadonlyArray<unknown>]>([
     ["timer", { _tag: "decryptedMessageActionSetMessageTTL", ttlSeconds: 30 }, [
       ["TtlChanged", { by: "peer", ttl: 30, randomId: 4242n, date: 2000 }]
+    ]],
+    ["timer off", { _tag: "decryptedMessageActionSetMessageTTL", ttlSeconds: 0 }, [
+      ["TtlChanged", { by: "peer", ttl: 0, randomId: 4242n, date: 2000 }]
     ]],
     ["screenshot", { _tag: "decryptedMessageActionScreenshotMessages", randomIds: [1n, 2n] }, [
       ["Screenshot", { by: "peer", randomIds: [1n, 2n], date: 2000 }]
@@ -301,6 +305,21 @@ describe("frames that are authentic but wrong", () => {
     const stepped = received(payload)
     assert.deepStrictEqual(stepped.events, [{ _tag: "UnsupportedMessage", randomId: 55n, index: 1, date: 9 }])
     assert.strictEqual(stepped.state.sequence.myIn, 2)
+  })
+
+  it("an unreadable content in a wrapper of the fewest random bytes: its layer counts", () => {
+    const payload = encodePayload({ inSeqNo: 1, outSeqNo: 2, layer: 150, message: text(55n), randomBytes: 15 })
+    assert.deepStrictEqual(received(payload.slice(0, -4)).events.map((e) => e._tag), [
+      "LayerChanged",
+      "UnsupportedMessage"
+    ])
+  })
+
+  it("the name of an unknown constructor is a content, less than a name is none", () => {
+    const named = Uint8Array.of(...good.slice(0, 48), 1, 2, 3, 4)
+    assert.deepStrictEqual(received(named).events.map((e) => e._tag), ["UnsupportedMessage"])
+    assert.strictEqual(violated(received(named.slice(0, 51))), "wrapper")
+    assert.strictEqual(violated(received(named.slice(0, 48))), "wrapper")
   })
 
   it("an unreadable one that is ahead waits like any other", () => {

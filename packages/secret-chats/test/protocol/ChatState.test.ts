@@ -1,10 +1,11 @@
 import * as ChatState from "@effect-mtproto/secret-chats/protocol/ChatState"
 import * as Events from "@effect-mtproto/secret-chats/protocol/Events"
 import * as Inbox from "@effect-mtproto/secret-chats/protocol/Inbox"
+import type { Input } from "@effect-mtproto/secret-chats/protocol/Input"
 import * as Outbox from "@effect-mtproto/secret-chats/protocol/Outbox"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Result, Schema } from "effect"
-import { action, fromPeer, noop, ready, receive, send, step, text } from "./support.ts"
+import { action, dh, fromPeer, noop, ready, receive, send, step, text } from "./support.ts"
 
 type State = ChatState.ChatState
 const stored = (state: State) => ({
@@ -33,6 +34,35 @@ const rewrite = (bytes: Uint8Array, change: (value: any) => void): Uint8Array =>
 }
 const problem = (result: Result.Result<unknown, ChatState.StateError>) =>
   Result.isFailure(result) ? [result.failure.part, result.failure.problem] : "fine"
+
+const own = { secret: Uint8Array.of(1), publicValue: Uint8Array.of(2) }
+const request: Input = { _tag: "Request", userId: 2n, userAccessHash: 3n }
+const pair: Input = { _tag: "KeyPairGenerated", purpose: { _tag: "First" }, dh, own }
+const answer: Input = {
+  _tag: "ServerChat",
+  chat: {
+    _tag: "encryptedChat",
+    id: 1,
+    accessHash: 4n,
+    date: 5,
+    adminId: 6n,
+    participantId: 2n,
+    gAOrB: Uint8Array.of(7),
+    keyFingerprint: 8n
+  }
+}
+const confirming = (hasPicture: boolean): State => ({
+  ...ChatState.empty(1),
+  dh,
+  ...(hasPicture ? { keyHash: new Uint8Array(36) } : {}),
+  phase: {
+    _tag: "Confirming",
+    publicValue: Uint8Array.of(2),
+    key: { bytes: new Uint8Array(256), fingerprint: 8n },
+    attempts: 1,
+    uncertain: false
+  }
+})
 
 describe("the stored form of a chat", () => {
   it("comes back as it was, in every phase", () => {
@@ -106,6 +136,45 @@ describe("the stored form of a chat", () => {
     assert.deepStrictEqual(problem(ChatState.decode({ head: rewrite(head, change), outbox, pending })), [
       "head",
       "malformed"
+    ])
+  })
+
+  it.each<readonly [string, () => State]>([
+    ["waiting", () => step(step(ChatState.empty(1), request).state, pair).state],
+    ["agreeing", () => step(step(step(ChatState.empty(1), request).state, pair).state, answer).state],
+    ["confirming", () => confirming(true)]
+  ])("%s without parameters: malformed", (_, make) => {
+    const { head, outbox, pending } = stored(make())
+    assert.deepStrictEqual(problem(ChatState.decode({ head, outbox, pending })), "fine")
+    const without = rewrite(head, (v) => delete v.value.dh)
+    assert.deepStrictEqual(problem(ChatState.decode({ head: without, outbox, pending })), ["head", "malformed"])
+  })
+
+  it("confirming without a key picture: malformed", () => {
+    const { head, outbox, pending } = stored(confirming(false))
+    assert.deepStrictEqual(problem(ChatState.decode({ head, outbox, pending })), ["head", "malformed"])
+  })
+
+  it("a row that cannot be read: the row is malformed", () => {
+    const { head, outbox, pending } = stored(busy())
+    const bad = Uint8Array.of(0xff)
+    assert.deepStrictEqual(problem(ChatState.decode({ head, outbox: [bad, ...outbox.slice(1)], pending })), [
+      "outbox",
+      "malformed"
+    ])
+    assert.deepStrictEqual(problem(ChatState.decode({ head, outbox, pending: [bad, ...pending.slice(1)] })), [
+      "pending",
+      "malformed"
+    ])
+  })
+
+  it("says what is wrong", () => {
+    const said = (problem: ChatState.StateError["problem"]) =>
+      new ChatState.StateError({ part: "outbox", problem }).message
+    assert.deepStrictEqual([said("malformed"), said("version"), said("rows")], [
+      "The stored outbox of a secret chat is malformed",
+      "The stored outbox of a secret chat was written by a later version of this software",
+      "The stored outbox of a secret chat does not belong to its head"
     ])
   })
 

@@ -26,6 +26,20 @@ describe("where a text is cut", () => {
         2000
       ]
     ],
+    [
+      "a line end right before the last quarter is a space",
+      `${"x".repeat(3071)}\n${"y".repeat(400)} ${"z".repeat(2000)}`,
+      [
+        3473,
+        2000
+      ]
+    ],
+    ["a line end right in the last quarter", `${"x".repeat(3072)}\n${"y".repeat(400)} ${"z".repeat(2000)}`, [
+      3073,
+      2401
+    ]],
+    ["after a space that is the first of all", ` ${"x".repeat(MAX)}`, [1, MAX]],
+    ["before a grapheme longer than a message", `ae${"\u0301".repeat(MAX)}`, [1, MAX, 1]],
     ["after the last space", `${"x".repeat(4000)} ${"y".repeat(50)} ${"z".repeat(1000)}`, [4052, 1000]],
     ["after a space far before, rather than in a word", `${"x".repeat(100)} ${"y".repeat(MAX)}`, [101, MAX]],
     ["a line end is a space too", `${"x".repeat(100)}\n${"y".repeat(MAX)}`, [101, MAX]],
@@ -195,5 +209,22 @@ describe("the messages", () => {
     const all = Chunks.split(text(1n, message), ids)
     assert.isAbove(all.length, 290)
     assert.isBelow(performance.now() - started, 2000)
+  })
+})
+
+describe.each(["ReadMessages", "DeleteMessages", "ScreenshotMessages"] as const)("exactly two lists of %s", (name) => {
+  it("are two, not three, each with its name and its action", () => {
+    const randomIds = Array.from({ length: 2 * Chunks.MAX_RANDOM_IDS }, (_, i) => BigInt(i + 1))
+    const service = (randomId: bigint, ids: ReadonlyArray<bigint>): Content.Service => ({
+      _tag: "decryptedMessageService",
+      randomId,
+      action: { _tag: `decryptedMessageAction${name}`, randomIds: ids }
+    })
+    assert.deepStrictEqual(Chunks.split(service(7n, randomIds), ids), [
+      service(7n, randomIds.slice(0, 100)),
+      service(1000n, randomIds.slice(100))
+    ])
+    const one = service(7n, randomIds.slice(0, 100))
+    assert.deepStrictEqual(Chunks.split(one, never), [one])
   })
 })

@@ -113,6 +113,7 @@ describe("the creator", () => {
     const second = step(first.state, pair())
     assert.deepStrictEqual(second.state.phase, { _tag: "Waiting", own: copy(a), known: false })
     assert.deepStrictEqual(second.state.dh, dh)
+    assert.deepStrictEqual([second.state.role, second.state.date], ["creator", NOW / 1000])
     assert.deepStrictEqual(second.outputs, [
       { _tag: "Remember", value: a.publicValue },
       { _tag: "RequestEncryption", userId: ACCEPTOR, userAccessHash: 9n, publicValue: a.publicValue }
@@ -122,7 +123,7 @@ describe("the creator", () => {
   it("C4: the server knows; told once, however often it is said", () => {
     const stepped = known()
     assert.deepStrictEqual(stepped.events, [{ _tag: "ChatWaiting", date: 10 }])
-    assert.strictEqual(stepped.state.accessHash, 51n)
+    assert.deepStrictEqual([stepped.state.accessHash, stepped.state.date], [51n, 10])
     const again = step(stepped.state, server({ ...chat.waiting, accessHash: 99n }))
     assert.deepStrictEqual(again.events, [])
     assert.strictEqual(again.state.accessHash, 99n)
@@ -138,6 +139,19 @@ describe("the creator", () => {
     })
   })
 
+  it("C5: access hash and date are the server's, and its bytes may be used again", () => {
+    const gAOrB = b.publicValue.slice()
+    const { state } = step(known().state, server({ ...chat.ready, gAOrB }))
+    gAOrB.fill(0)
+    assert.deepStrictEqual([state.accessHash, state.date], [53n, 12])
+    assert.deepStrictEqual(state.phase, {
+      _tag: "Agreeing",
+      own: copy(a),
+      peerValue: b.publicValue,
+      fingerprint: key.fingerprint
+    })
+  })
+
   it("C6: ready: key picture, NotifyLayer as the first message, exponent wiped", () => {
     const stepped = step(agreeing().state, agreed(a))
     assert.strictEqual(stepped.state.phase._tag, "Ready")
@@ -146,6 +160,10 @@ describe("the creator", () => {
     assert.deepStrictEqual(said(stepped), ["NotifyLayer"])
     const seal = one(stepped, "Seal")
     assert.deepStrictEqual([seal.inSeqNo, seal.outSeqNo, seal.record.layer, seal.via], [0, 1, 73, "service"])
+    assert.deepStrictEqual(seal.content._tag === "decryptedMessageService" ? seal.content.action : undefined, {
+      _tag: "decryptedMessageActionNotifyLayer",
+      layer: 144
+    })
     assert.deepStrictEqual(seal.key, key)
     assert.deepStrictEqual(of(stepped, "Wipe").map((w) => w.bytes), [a.secret])
     assert.deepStrictEqual(stepped.tags, ["Remember", "Emit", "Seal", "Wipe", "Flush"])
@@ -187,6 +205,39 @@ describe("the creator", () => {
     assert.strictEqual(discards(stepped), told)
   })
 
+  it("the server says not why it gives no group: told as an error of its own, and history stays", () => {
+    const stepped = step(requesting().state, { _tag: "KeyRefused", purpose: FIRST, check: "server" })
+    assert.deepStrictEqual(stepped.state.phase, {
+      _tag: "Closed",
+      reason: { _tag: "Refused", error: { code: 500, type: "UNKNOWN" } },
+      discard: false,
+      deleteHistory: false
+    })
+  })
+
+  it("a value known from another chat: closed, everything wiped, the history stays", () => {
+    for (const [make, own] of [[agreeing, a], [accepting, b]] as const) {
+      const stepped = step(make().state, agreed(own, { seenElsewhere: true }))
+      assert.deepStrictEqual(stepped.state.phase, {
+        _tag: "Closed",
+        reason: { _tag: "KeyCheck", check: "public-value" },
+        discard: true,
+        deleteHistory: false
+      })
+      const wiped = of(stepped, "Wipe").map((w) => w.bytes)
+      for (const secret of [own.secret, key.bytes]) assert.deepInclude(wiped, secret)
+    }
+  })
+
+  it("the fingerprint differs: the key is wiped", () => {
+    const stepped = step(agreeing().state, agreed(a, { fingerprint: 1n }))
+    assert.deepInclude(of(stepped, "Wipe").map((w) => w.bytes), key.bytes)
+  })
+
+  it("ready: the peer's value is remembered, to be recognised in other chats", () => {
+    assert.deepStrictEqual(one(step(agreeing().state, agreed(a)), "Remember").value, b.publicValue)
+  })
+
   it("an answer with more than 2048 bits: closed", () => {
     const stepped = step(known().state, server({ ...chat.ready, gAOrB: Uint8Array.of(1, ...new Uint8Array(256)) }))
     assert.deepStrictEqual(reasonOf(stepped), { _tag: "KeyCheck", check: "public-value" })
@@ -216,9 +267,16 @@ describe("the acceptor", () => {
       _tag: "Emit",
       event: { _tag: "ChatRequested", userId: CREATOR, date: 11 }
     }])
-    assert.strictEqual(stepped.state.role, "acceptor")
-    assert.strictEqual(stepped.state.accessHash, 52n)
+    const { accessHash, date, role, userId } = stepped.state
+    assert.deepStrictEqual([role, userId, accessHash, date], ["acceptor", CREATOR, 52n, 11])
     assert.deepStrictEqual(step(stepped.state, { _tag: "Start" }).outputs, [])
+  })
+
+  it("A1: whoever passes the request on may use its bytes again", () => {
+    const gA = a.publicValue.slice()
+    const { state } = step(ChatState.empty(CHAT), server({ ...chat.requested, gA }))
+    gA.fill(0)
+    assert.deepStrictEqual(state.phase, { _tag: "Requested", peerValue: a.publicValue })
   })
 
   it("A1: with more than 2048 bits it is none", () => {
@@ -247,6 +305,16 @@ describe("the acceptor", () => {
       fingerprint: key.fingerprint
     })
     assert.deepStrictEqual(of(stepped, "Wipe").map((w) => w.bytes), [b.secret])
+    assert.deepStrictEqual(of(stepped, "Remember").map((r) => r.value), [a.publicValue, b.publicValue])
+    // and the next run of the program is another attempt
+    const again = step(stepped.state, { _tag: "Start" }).state
+    assert.deepStrictEqual(again.phase, {
+      _tag: "Confirming",
+      publicValue: b.publicValue,
+      key,
+      attempts: 2,
+      uncertain: false
+    })
   })
 
   it("A4: the server confirms: ready, NotifyLayer", () => {
@@ -283,7 +351,12 @@ describe("the acceptor", () => {
 describe("several devices", () => {
   it("another one was first: said so, and its chat is left alone", () => {
     const stepped = step(confirming().state, refused("ENCRYPTION_ALREADY_ACCEPTED"))
-    assert.deepStrictEqual(reasonOf(stepped), { _tag: "TakenElsewhere" })
+    assert.deepStrictEqual(stepped.state.phase, {
+      _tag: "Closed",
+      reason: { _tag: "TakenElsewhere" },
+      discard: false,
+      deleteHistory: false
+    })
     assert.strictEqual(discards(stepped), 0)
     assert.deepStrictEqual(of(stepped, "Wipe").map((w) => w.bytes), [key.bytes])
   })
@@ -406,7 +479,7 @@ describe("races", () => {
       assert.deepStrictEqual(of(again, "Emit"), [])
     }
     const state = ready("acceptor")
-    assert.deepStrictEqual(step(state, server(chat.ready)).state, state)
+    assert.deepStrictEqual(step(state, server(chat.ready)), { state, outputs: [], events: [], tags: [] })
     assert.deepStrictEqual(step(state, server(chat.requested)).state, state)
   })
 
@@ -417,6 +490,11 @@ describe("races", () => {
     }
     assert.deepStrictEqual(step(known().state, server(chat.empty)).state, known().state)
     assert.deepStrictEqual(step(requesting().state, server(chat.ready)).state, requesting().state)
+    for (const make of [requesting, agreeing]) {
+      assert.deepStrictEqual(step(make().state, server(chat.ready)).outputs, [
+        { _tag: "Notice", notice: "unexpected-chat" }
+      ])
+    }
   })
 
   it.each(
@@ -431,7 +509,15 @@ describe("races", () => {
     ] as const
   )("discarded in %s: closed, the server is not told", (_, make, reason) => {
     const stepped = step(make().state, server(chat.discarded))
-    assert.strictEqual(reasonOf(stepped)?._tag, reason)
+    assert.deepStrictEqual(stepped.state.phase, {
+      _tag: "Closed",
+      reason: { _tag: reason },
+      discard: false,
+      deleteHistory: false
+    })
+    assert.deepStrictEqual(stepped.events, [
+      { _tag: "ChatClosed", reason: { _tag: reason }, historyDeleted: false, date: NOW / 1000 }
+    ])
     assert.strictEqual(discards(stepped), 0)
     assert.deepStrictEqual(of(stepped, "DeleteHistory"), [])
     const deleted = step(make().state, server(chat.deleted))
@@ -442,8 +528,85 @@ describe("races", () => {
   it("results that come too late are wiped", () => {
     const late = step(ready("creator"), agreed(a))
     assert.deepStrictEqual(late.tags, ["Wipe", "Wipe", "Notice"])
+    assert.deepStrictEqual(of(late, "Notice"), stale)
     const pairLate = step(known().state, pair())
     assert.deepStrictEqual(pairLate.tags, ["Wipe", "Notice"])
+    assert.deepStrictEqual(of(pairLate, "Notice"), stale)
+  })
+
+  it("refusals that come too late change nothing", () => {
+    const keyRefused: Input = { _tag: "KeyRefused", purpose: FIRST, check: "public-value" }
+    for (const make of [() => ({ state: ChatState.empty(CHAT) }), waiting, known, requested, confirming]) {
+      const { state } = make()
+      assert.deepStrictEqual(step(state, keyRefused), { state, outputs: stale, events: [], tags: ["Notice"] })
+    }
+    for (const make of [requesting, known, agreeing, requested, accepting, () => ({ state: ready("creator") })]) {
+      const { state } = make()
+      const stepped = step(state, refused("RANDOM_ID_DUPLICATE"))
+      assert.deepStrictEqual(stepped, { state, outputs: stale, events: [], tags: ["Notice"] })
+    }
+  })
+
+  it("another chat than the one that was asked for: closed where it is an answer, ignored elsewhere", () => {
+    const another = server({ ...chat.ready, id: CHAT + 1 })
+    for (const make of [waiting, known, confirming]) {
+      assert.deepStrictEqual(reasonOf(step(make().state, another)), { _tag: "KeyCheck", check: "chat-id" })
+    }
+    const makes = [requesting, agreeing, requested, accepting, () => ({ state: ready("acceptor") })]
+    for (const { state } of makes.map((make) => make())) {
+      assert.deepStrictEqual(step(state, another), {
+        state,
+        outputs: [{ _tag: "Notice", notice: "unexpected-chat" }],
+        events: [],
+        tags: ["Notice"]
+      })
+    }
+  })
+})
+
+const stale = [{ _tag: "Notice", notice: "stale-result" }] as const
+
+// the server has executed the request after the discard
+describe("what we have ended and the server says is alive", () => {
+  const ended = (make: () => Stepped, deleteHistory = false) =>
+    step(step(make().state, { _tag: "Discard", deleteHistory }).state, { _tag: "DiscardDone" }).state
+
+  it.each([["encryptedChatWaiting", chat.waiting], ["encryptedChat", chat.ready]])(
+    "%s of a request of ours: discarded again, as it was meant",
+    (_, alive) => {
+      for (const deleteHistory of [false, true]) {
+        const state = ended(waiting, deleteHistory)
+        const stepped = step(state, server(alive))
+        assert.deepStrictEqual(stepped.outputs, [{ _tag: "DiscardEncryption", deleteHistory }])
+        assert.deepStrictEqual(stepped.state, {
+          ...state,
+          phase: { _tag: "Closed", reason: { _tag: "ByMe" }, discard: true, deleteHistory }
+        })
+      }
+    }
+  )
+
+  it("closed because of a check: discarded again, too", () => {
+    const closed = step(step(agreeing().state, agreed(a, { fingerprint: 1n })).state, { _tag: "DiscardDone" }).state
+    assert.strictEqual(discards(step(closed, server(chat.ready))), 1)
+  })
+
+  it("nothing else does it", () => {
+    const nothing = (state: ChatState.ChatState, what: ServerChat) =>
+      assert.deepStrictEqual(step(state, server(what)), { state, outputs: [], events: [], tags: [] })
+    // the server has yet to answer to the first
+    nothing(step(waiting().state, { _tag: "Discard", deleteHistory: false }).state, chat.waiting)
+    for (const what of [chat.requested, chat.discarded, chat.empty, { ...chat.waiting, id: CHAT + 1 }]) {
+      nothing(ended(waiting), what)
+    }
+    // somebody asks us: it is theirs to end
+    nothing(ended(requested), chat.ready)
+    nothing(ended(confirming), chat.ready)
+    // ended by the other side
+    nothing(step(known().state, server(chat.discarded)).state, chat.waiting)
+    nothing(step(ready("creator"), server(chat.discarded)).state, chat.ready)
+    // it has come into being, and is not closed
+    nothing(ready("creator"), chat.ready)
   })
 })
 
@@ -460,6 +623,7 @@ describe("starting again", () => {
     const before = make()
     const again = step(before.state, { _tag: "Start" })
     assert.deepStrictEqual(again.tags, [tag])
+    if (tag !== "AcceptEncryption") assert.deepStrictEqual(again.state, before.state)
     assert.deepStrictEqual(of(again, tag), of(before, tag) as never)
   })
 
@@ -477,6 +641,14 @@ describe("starting again", () => {
     const again = step(closed.state, { _tag: "Start" })
     assert.deepStrictEqual(again.outputs, [{ _tag: "DiscardEncryption", deleteHistory: true }])
     const done = step(again.state, { _tag: "DiscardDone" })
+    assert.deepStrictEqual(done.state.phase, {
+      _tag: "Closed",
+      reason: { _tag: "ByMe" },
+      discard: false,
+      deleteHistory: true
+    })
+    const open = ready("creator")
+    assert.strictEqual(step(open, { _tag: "DiscardDone" }).state, open)
     assert.deepStrictEqual(step(done.state, { _tag: "Start" }).outputs, [])
   })
 })
@@ -497,6 +669,11 @@ describe("frames before there is a key", () => {
     // until that is done they are still there
     const again = step(stepped.state, { _tag: "Start" })
     assert.strictEqual(one(again, "Reopen").frames.length, 2)
+    // of a single one, too
+    const single = step(step(agreeing().state, early(3)).state, agreed(a))
+    assert.strictEqual(one(single, "Reopen").frames.length, 1)
+    assert.strictEqual(one(step(single.state, { _tag: "Start" }), "Reopen").frames.length, 1)
+    assert.deepStrictEqual(of(step(agreeing().state, agreed(a)), "Reopen"), [])
     assert.deepStrictEqual(step(again.state, { _tag: "Reopened" }).state.inbox.early, [])
   })
 
@@ -512,7 +689,12 @@ describe("frames before there is a key", () => {
   it("are dropped where no key is to come", () => {
     for (const make of [requesting, requested, accepting]) {
       const { state } = make()
-      assert.deepStrictEqual(step(state, early(1)).state, state)
+      assert.deepStrictEqual(step(state, early(1)), {
+        state,
+        outputs: [{ _tag: "Notice", notice: "not-ready" }],
+        events: [],
+        tags: ["Notice"]
+      })
     }
   })
 })
@@ -581,7 +763,9 @@ describe("a closed chat", () => {
         () => ({ state: receive(send(ready("creator"), text(1n)).state, action(noop)).state })
       ]
     ) {
-      const { state } = step(make().state, { _tag: "Discard", deleteHistory: false })
+      const closed = step(make().state, { _tag: "Discard", deleteHistory: false })
+      const { state } = closed
+      assert.isAtLeast(of(closed, "Wipe").length, 1)
       assert.strictEqual(state.keys, undefined)
       assert.deepStrictEqual(Machine.readingKeys(state), [])
       assert.deepStrictEqual(Object.keys(state.phase).toSorted(), ["_tag", "deleteHistory", "discard", "reason"])

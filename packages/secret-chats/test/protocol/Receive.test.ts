@@ -12,6 +12,7 @@ import {
   ready,
   receive,
   roles,
+  send,
   step,
   type Stepped,
   text,
@@ -28,6 +29,31 @@ describe.each(roles)("a message in order, as %s", (role) => {
     assert.deepStrictEqual(stepped.outputs, [
       { _tag: "Emit", event: { _tag: "NewMessage", randomId: 2n, index: 1, date: 2001, message: text(2n) } }
     ])
+  })
+
+  it("acknowledges: each of ours is told, with its number and the date of the message", () => {
+    let state = receive(ready(role), text(1n)).state
+    for (let i = 11n; i < 14n; i++) state = send(state, text(i)).state
+    const stepped = receive(state, text(2n), { inIndex: 3, date: 2002 })
+    assert.deepStrictEqual(stepped.events.filter((e) => e._tag === "MessageDelivered"), [
+      { _tag: "MessageDelivered", randomId: 11n, index: 1, date: 2002 },
+      { _tag: "MessageDelivered", randomId: 12n, index: 2, date: 2002 }
+    ])
+  })
+
+  it("closes after something was to be sent: nothing is, and nothing waits any more", () => {
+    const state = send(receive(ready(role), text(1n)).state, text(11n)).state
+    const bad = action({ _tag: "decryptedMessageActionCommitKey", exchangeId: 1n, keyFingerprint: 1n }, 2n)
+    const held = step(state, fromPeer(state, { index: 2, content: bad })).state
+    const later = step(held, fromPeer(held, { index: 4, content: text(9n) })).state
+    const deletion = action({ _tag: "decryptedMessageActionDeleteMessages", randomIds: [11n] }, 3n)
+    const closed = receive(later, deletion)
+    assert.strictEqual(violated(closed), "rekey-commit")
+    assert.strictEqual(of(closed, "Seal").length, 1)
+    assert.deepStrictEqual(of(closed, "Flush"), [])
+    assert.deepStrictEqual(closed.state.inbox, { seen: 0, early: [], pending: [], pendingBytes: 0 })
+    assert.deepStrictEqual(closed.state.outbox, { records: [], refusals: 0 })
+    assert.strictEqual(closed.state.sequence.hisIn, closed.state.sequence.myOut)
   })
 
   it("with a file beside it: the file too, at once and after waiting", () => {

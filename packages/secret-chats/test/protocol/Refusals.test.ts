@@ -79,6 +79,13 @@ describe("the server refuses a message", () => {
       const stepped = invalid(state, 2)
       assert.strictEqual(Machine.ttl(stepped.state), 7)
       assert.deepStrictEqual(stepped.events.map((e) => e._tag), ["MessageFailed", "TtlChanged"])
+      assert.deepStrictEqual(stepped.events[1], {
+        _tag: "TtlChanged",
+        by: "me",
+        ttl: 7,
+        randomId: 2n,
+        date: NOW / 1000
+      })
     })
 
     it("both of two, in either order: as before both", () => {

@@ -137,6 +137,13 @@ describe("when an exchange is due", () => {
     }
   })
 
+  it("a week has passed when the chat is woken for something else", () => {
+    const state = send(ready("creator"), text(1n)).state
+    const stepped = step(state, { _tag: "Tick" }, NOW + Rekey.AGE + 1)
+    assert.strictEqual(exchange(stepped.state)._tag, "Starting")
+    assert.strictEqual(exchange(step(state, { _tag: "Tick" }, NOW + Rekey.AGE).state)._tag, "Idle")
+  })
+
   it("a week counts over restarts", () => {
     const state = send(ready("creator"), text(1n)).state
     const stepped = step(state, { _tag: "Start" }, NOW + Rekey.AGE + 1)
@@ -192,6 +199,13 @@ describe("the side that starts", () => {
     withId(committing, (state, id) => {
       const stepped = step(state, agreed(id))
       const seals = of(stepped, "Seal")
+      const { content } = seals[0]!
+      assert.deepStrictEqual(content._tag === "decryptedMessageService" ? content.action : undefined, {
+        _tag: "decryptedMessageActionCommitKey",
+        exchangeId: id,
+        keyFingerprint: next.fingerprint
+      })
+      assert.deepStrictEqual(one(stepped, "Remember").value, theirs.publicValue)
       assert.deepStrictEqual(said(stepped), ["CommitKey", "Noop"])
       assert.strictEqual(seals[0]!.key.fingerprint, state.keys!.current.fingerprint)
       assert.strictEqual(seals[1]!.key.fingerprint, next.fingerprint)
@@ -226,7 +240,9 @@ describe("the side that starts", () => {
   it("AcceptKey with another fingerprint than the computed one: close", () => {
     withId(requested, (state, id) => {
       const waiting = receive(state, acceptKey(id, 1n)).state
-      assert.strictEqual(closedFor(step(waiting, agreed(id))), "rekey-fingerprint")
+      const stepped = step(waiting, agreed(id))
+      assert.strictEqual(closedFor(stepped), "rekey-fingerprint")
+      assert.deepInclude(of(stepped, "Wipe").map((w) => w.bytes), next.bytes)
     })
   })
 
@@ -365,13 +381,21 @@ describe("the side that answers", () => {
   })
 
   it("a value out of range: AbortKey, the chat lives, no attempt at once", () => {
-    const stepped = step(answering().state, keyRefused(5n))
+    const stepped = step({ ...answering().state }, keyRefused(5n), NOW + 5_000)
     assert.deepStrictEqual(said(stepped), ["AbortKey"])
+    const { content } = one(stepped, "Seal")
+    assert.deepStrictEqual(content._tag === "decryptedMessageService" ? content.action : undefined, {
+      _tag: "decryptedMessageActionAbortKey",
+      exchangeId: 5n
+    })
+    assert.deepStrictEqual(of(stepped, "Notice"), [{ _tag: "Notice", notice: "key-request-refused" }])
+    // the key counts as new from here; AbortKey was one use of it
+    assert.deepStrictEqual([stepped.state.keys!.uses, stepped.state.keys!.since], [1, NOW + 5_000])
     assert.strictEqual(exchange(stepped.state)._tag, "Idle")
     assert.deepStrictEqual(stepped.events, [{
       _tag: "RekeyAbandoned",
       reason: "PublicValue",
-      date: NOW / 1000
+      date: NOW / 1000 + 5
     }])
   })
 
@@ -429,6 +453,8 @@ describe("RequestKey in each state", () => {
           own: copy(mine)
         })
         assert.deepStrictEqual(stale.tags, ["Wipe", "Notice"])
+        assert.deepStrictEqual(of(stale, "Notice"), [{ _tag: "Notice", notice: "stale-result" }])
+        assert.deepStrictEqual(stale.state, stepped.state)
       }
     })
   })
@@ -536,6 +562,63 @@ describe("AcceptKey, CommitKey, AbortKey, Noop in each state", () => {
 })
 
 describe("results nobody waits for", () => {
+  const staleNotice = [{ _tag: "Notice", notice: "stale-result" }] as const
+  const pairOf = (exchangeId: bigint): Input => ({
+    _tag: "KeyPairGenerated",
+    purpose: { _tag: "Rekey", exchangeId },
+    dh,
+    own: copy(mine)
+  })
+
+  it("of another exchange: wiped and dropped, whatever is under way", () => {
+    for (const make of [starting, requested, committing, answering, answered]) {
+      const { state } = make()
+      for (const [input, secrets] of [[pairOf(77n), 1], [agreed(77n), 2], [keyRefused(77n), 0]] as const) {
+        const stepped = step(state, input)
+        assert.deepStrictEqual(stepped.state, state)
+        assert.strictEqual(of(stepped, "Wipe").length, secrets)
+        assert.deepStrictEqual(of(stepped, "Notice"), staleNotice)
+        assert.deepStrictEqual(said(stepped), [])
+      }
+    }
+  })
+
+  it("of the right exchange, which is beyond them: the same", () => {
+    for (
+      const [make, input] of [
+        [requested, pairOf],
+        [committing, pairOf],
+        [requested, agreed],
+        [requested, keyRefused],
+        [answered, keyRefused]
+      ] as const
+    ) {
+      withId(make, (state, id) => {
+        const stepped = step(state, input(id))
+        assert.deepStrictEqual(stepped.state, state)
+        assert.deepStrictEqual(of(stepped, "Notice"), staleNotice)
+      })
+    }
+  })
+
+  it("no key pair can be made: the exchange is given up, the peer has not heard of it", () => {
+    withId(starting, (state, id) => {
+      const stepped = step(state, keyRefused(id))
+      assert.deepStrictEqual(exchange(stepped.state), { _tag: "Idle" })
+      assert.deepStrictEqual(stepped.events, [
+        { _tag: "RekeyAbandoned", reason: "PublicValue", date: NOW / 1000 }
+      ])
+      assert.deepStrictEqual(said(stepped), [])
+    })
+  })
+
+  it("of a rekey, after the chat was closed: the secrets are wiped, and no more", () => {
+    const closed = step(ready("creator"), { _tag: "Discard", deleteHistory: false }).state
+    assert.deepStrictEqual(step(closed, pairOf(5n)).outputs, [{ _tag: "Wipe", bytes: mine.secret }])
+    assert.deepStrictEqual(step(closed, keyRefused(5n)).outputs, [])
+    assert.strictEqual(step(closed, keyRefused(5n)).state, closed)
+  })
+
   it("are wiped and dropped", () => {
     const state = ready("creator")
     const stale = step(state, agreed(3n))
@@ -579,7 +662,37 @@ describe("what the protocol says itself", () => {
   })
 })
 
+describe("which key a message is written with again", () => {
+  const key = (fingerprint: bigint): Keys.ChatKey => ({ bytes: new Uint8Array(256), fingerprint })
+  const keys = { ...Keys.initial(key(2n), NOW), previous: { ...key(1n), before: 5 } }
+  it("the old one, if it was written before the switch", () => {
+    assert.deepStrictEqual([0, 4, 5, 6].map((index) => Keys.writing(keys, index).fingerprint), [1n, 1n, 2n, 2n])
+    assert.strictEqual(Keys.writing(Keys.initial(key(2n), NOW), 0).fingerprint, 2n)
+  })
+})
+
+describe("public values that are kept (core.telegram.org/api/end-to-end: 2048 bits)", () => {
+  const zeros = (count: number, ...rest: ReadonlyArray<number>) => Uint8Array.of(...new Uint8Array(count), ...rest)
+  const ones = new Uint8Array(256).fill(1)
+  it.each<readonly [string, Uint8Array, boolean]>([
+    ["256 bytes", ones, true],
+    ["257 bytes", Uint8Array.of(1, ...ones), false],
+    ["256 bytes behind 256 zeros", zeros(256, ...ones), true],
+    ["256 bytes behind 257 zeros", zeros(257, ...ones), false],
+    ["512 zeros", zeros(512), true],
+    ["513 zeros", zeros(513), false]
+  ])("%s", (_, value, fits) => assert.strictEqual(Keys.fits(value), fits))
+})
+
 describe("equal values", () => {
+  it("every byte counts", () => {
+    assert.isFalse(Keys.sameValue(Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 4)))
+    assert.isFalse(Keys.sameValue(Uint8Array.of(1, 2), Uint8Array.of(1, 2, 3)))
+    assert.isFalse(Keys.sameValue(Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2)))
+    assert.isTrue(Keys.sameValue(Uint8Array.of(0, 1, 2), Uint8Array.of(1, 2)))
+    assert.isTrue(Keys.sameValue(new Uint8Array(), Uint8Array.of(0)))
+  })
+
   it.prop("leading zeros do not count", [Schema.Uint8Array, Schema.Uint8Array], ([a, b]) => {
     assert.isTrue(Keys.sameValue(a, Uint8Array.of(0, 0, ...a)))
     const number = (v: Uint8Array) => v.reduce((n, byte) => n * 256n + BigInt(byte), 0n)

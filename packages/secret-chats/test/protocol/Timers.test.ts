@@ -1,5 +1,6 @@
 import type * as Content from "@effect-mtproto/secret-chats/protocol/Content"
 import * as Timers from "@effect-mtproto/secret-chats/protocol/Timers"
+import * as Ttl from "@effect-mtproto/secret-chats/protocol/Ttl"
 import { assert, describe, it } from "@effect/vitest"
 import { NOW, of, one, ready, receive, send, step, type Stepped, text } from "./support.ts"
 
@@ -198,5 +199,107 @@ describe("the meaning of changes", () => {
     const timers = [timer(1n, { expiresAt: 30 }), timer(2n, { expiresAt: 10 }), timer(3n), timer(4n, { expiresAt: 20 })]
     assert.strictEqual(Timers.nextExpiry(timers), 10)
     assert.deepStrictEqual(Timers.expired(timers, 20).map((t) => t.randomId), [2n, 4n])
+  })
+})
+
+describe("what a change means for one timer", () => {
+  const timer: Timers.Timer = { direction: "outgoing", randomId: 1n, ttl: 5, startsOn: "view", date: 100 }
+  const { date: _, ...undated } = timer
+  const opening: Timers.Timer = { ...timer, startsOn: "open" }
+  const started = { ...timer, expiresAt: 205 }
+  const viewed: Timers.Change = { _tag: "StartViewed", direction: "outgoing", maxDate: 100, at: 200 }
+  const opened: Timers.Change = { _tag: "StartOpened", direction: "outgoing", randomIds: [7n, 1n], at: 200 }
+  const dated: Timers.Change = { _tag: "DateTimer", randomId: 1n, date: 9 }
+  it.each<readonly [string, Timers.Timer, Timers.Change, Timers.Timer | undefined]>([
+    ["another timer", timer, { _tag: "PutTimer", timer: { ...timer, randomId: 2n } }, timer],
+    ["taken by the server", undated, dated, { ...undated, date: 9 }],
+    ["taken by the server, another", undated, { ...dated, randomId: 2n }, undated],
+    ["taken by the server, but it is the peer's", { ...timer, direction: "incoming" }, dated, {
+      ...timer,
+      direction: "incoming"
+    }],
+    ["viewed, up to its date", timer, viewed, started],
+    ["viewed, but it is later", timer, { ...viewed, maxDate: 99 }, timer],
+    ["viewed, the other direction", timer, { ...viewed, direction: "incoming" }, timer],
+    ["viewed, but it starts on opening", opening, viewed, opening],
+    ["viewed, but the server has not taken it", undated, viewed, undated],
+    ["viewed again", started, { ...viewed, at: 300 }, started],
+    ["opened", opening, opened, { ...opening, expiresAt: 205 }],
+    ["opened, which starts any", timer, opened, started],
+    ["opened, another", opening, { ...opened, randomIds: [7n] }, opening],
+    ["opened, the other direction", opening, { ...opened, direction: "incoming" }, opening],
+    ["gone", timer, { _tag: "DropTimers", randomIds: [7n, 1n] }, undefined],
+    ["another is gone", timer, { _tag: "DropTimers", randomIds: [7n] }, timer],
+    ["all are gone", timer, { _tag: "DropTimers" }, undefined]
+  ])("%s", (_, before, change, after) => {
+    assert.deepStrictEqual(Timers.applyOne(before, change), after)
+    const others = change._tag === "PutTimer" ? [change.timer] : []
+    assert.deepStrictEqual(Timers.apply([before], change), [...after === undefined ? [] : [after], ...others])
+  })
+
+  it("what has run out: at its second, the earliest first; those not started never", () => {
+    const at = (randomId: bigint, expiresAt?: number): Timers.Timer => ({
+      ...timer,
+      randomId,
+      ...(expiresAt === undefined ? {} : { expiresAt })
+    })
+    const all = [at(1n, 30), at(2n), at(3n, 10), at(4n, 31), at(5n, 20)]
+    assert.deepStrictEqual(Timers.expired(all, 30).map((t) => t.randomId), [3n, 5n, 1n])
+    assert.deepStrictEqual(Timers.expired(all, 9), [])
+    assert.strictEqual(Timers.nextExpiry(all), 10)
+    assert.strictEqual(Timers.nextExpiry([at(2n), at(4n, 31)]), 31)
+    assert.strictEqual(Timers.nextExpiry([at(2n)]), undefined)
+  })
+})
+
+describe("which timer a message has", () => {
+  const name = { _tag: "documentAttributeFilename", fileName: "a" } as const
+  const video = { _tag: "documentAttributeVideo", duration: 1, w: 1, h: 1 } as const
+
+  it("one secret attribute among others is enough", () => {
+    assert.strictEqual(Timers.startsOn(text(1n, "", { ttl: 5, media: document(name, video)! })), "open")
+    assert.strictEqual(Timers.startsOn(text(1n, "", { ttl: 5, media: document(name)! })), "view")
+    assert.strictEqual(Timers.startsOn(text(1n, "", { ttl: 5, media: document()! })), "view")
+  })
+
+  it("of one second: that of one second; dated only where a date is known", () => {
+    assert.deepStrictEqual(Timers.make("outgoing", text(1n, "", { ttl: 1 })), {
+      direction: "outgoing",
+      randomId: 1n,
+      ttl: 1,
+      startsOn: "view"
+    })
+    assert.deepStrictEqual(Timers.make("incoming", text(1n, "", { ttl: 1 }), 7), {
+      direction: "incoming",
+      randomId: 1n,
+      ttl: 1,
+      startsOn: "view",
+      date: 7
+    })
+    assert.strictEqual(Timers.make("incoming", text(1n, "", { ttl: 0 }), 7), undefined)
+    assert.strictEqual(Timers.make("incoming", text(1n, "", { ttl: -1 }), 7), undefined)
+  })
+})
+
+describe("the timer of the chat", () => {
+  const two = Ttl.setByMe(Ttl.setByMe({ certain: 3, pending: [] }, 1n, 10), 2n, 20)
+  it("settings of ours in line: the last counts, each settles what is before it", () => {
+    assert.deepStrictEqual(two, {
+      certain: 3,
+      pending: [{ randomId: 1n, seconds: 10 }, { randomId: 2n, seconds: 20 }]
+    })
+    assert.strictEqual(Ttl.current(two), 20)
+    assert.deepStrictEqual(Ttl.settle(two, 1n), { certain: 10, pending: [{ randomId: 2n, seconds: 20 }] })
+    assert.deepStrictEqual(Ttl.settle(two, 2n), { certain: 20, pending: [] })
+    assert.deepStrictEqual(Ttl.withdraw(two, 1n), { certain: 3, pending: [{ randomId: 2n, seconds: 20 }] })
+    assert.strictEqual(Ttl.settle(two, 9n), two)
+    assert.strictEqual(Ttl.withdraw(two, 9n), two)
+  })
+
+  it("a negative one is off", () => {
+    assert.deepStrictEqual(Ttl.setByMe(Ttl.initial, 1n, -5).pending, [{ randomId: 1n, seconds: 0 }])
+    assert.deepStrictEqual(Ttl.setByMe(Ttl.initial, 1n, 1).pending, [{ randomId: 1n, seconds: 1 }])
+    assert.deepStrictEqual(Ttl.setByPeer(-5), { certain: 0, pending: [] })
+    assert.deepStrictEqual(Ttl.setByPeer(1), { certain: 1, pending: [] })
   })
 })
