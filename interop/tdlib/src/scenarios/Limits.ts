@@ -65,6 +65,8 @@ const formless: ReadonlyArray<readonly [name: string, content: Td.InputMessageCo
 
 const refusals = Effect.fnUntraced(function*(chat: Table.Pairing) {
   const { client } = chat.td
+  // each side tells its layer before its first message
+  yield* check("limits: the first words", alive(chat, "first"))
   for (const [name, content] of formless) {
     yield* check(`limits: TDLib refuses to send ${name}`, refused(chat, name, TdChat.submit(chat.td, content)))
   }
