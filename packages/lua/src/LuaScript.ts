@@ -46,14 +46,15 @@ import { LuaHost, type Options } from "./LuaHost.ts"
 export interface LuaScript {
   /** What messages call it; of a path, the part after the last slash. */
   readonly name: string
-  readonly source: string
+  /** Text, or the bytes of a file: strings of Lua are bytes, so a script need not be UTF-8. */
+  readonly source: string | Uint8Array
 }
 
 /**
  * @category constructors
  * @since 1.0.0
  */
-export const make = (name: string, source: string): LuaScript => ({ name, source })
+export const make = (name: string, source: string | Uint8Array): LuaScript => ({ name, source })
 
 /**
  * @category constructors
@@ -61,7 +62,7 @@ export const make = (name: string, source: string): LuaScript => ({ name, source
  */
 export const fromFile = (path: string): Effect.Effect<LuaScript, PlatformError, FileSystem.FileSystem> =>
   Effect.map(
-    Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(path)),
+    Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFile(path)),
     (source) => make(path, source)
   )
 

@@ -95,7 +95,9 @@ export interface Options<R = never> {
  */
 export interface LuaVm {
   /** Runs a script; what it leaves behind is there for the calls that follow. */
-  readonly load: (script: { readonly name: string; readonly source: string }) => Effect.Effect<void, LuaError>
+  readonly load: (
+    script: { readonly name: string; readonly source: string | Uint8Array }
+  ) => Effect.Effect<void, LuaError>
   /** Calls a global function. */
   readonly call: (
     name: string,
@@ -262,7 +264,9 @@ export const make: <R = never>(options: Options<R>) => Effect.Effect<LuaVm, LuaE
             name = displayName(script.name)
             return Effect.asVoid(does({
               tag: "load",
-              source: LuaValue.fromText(script.source),
+              source: typeof script.source === "string"
+                ? LuaValue.fromText(script.source)
+                : LuaValue.fromBytes(script.source),
               name: LuaValue.fromText(name)
             }))
           }),

@@ -155,6 +155,16 @@ layer(Vm.Shared.layer, { excludeTestServices: true })("LuaVm", (it) => {
       assert.strictEqual(yield* run("#!/usr/bin/lua\nresult = 1"), 1n)
     }))
 
+  it.effect("a script is bytes, UTF-8 or not", () =>
+    Effect.gen(function*() {
+      const { vm } = yield* Vm.shared
+      const source = Uint8Array.from([...Buffer.from("result = '"), 0xff, 0xe9, 0xc3, ...Buffer.from("'")])
+      yield* vm.load({ name: "latin.lua", source })
+      assert.strictEqual(yield* vm.get("result"), "\xff\xe9\xc3")
+      yield* vm.load({ name: "text.lua", source: "result = 'é'" })
+      assert.strictEqual(yield* vm.get("result"), LuaValue.fromText("é"))
+    }))
+
   it.effect("the sandbox", () =>
     Effect.gen(function*() {
       const { run } = yield* Vm.shared
@@ -246,6 +256,23 @@ describe("LuaVm", () => {
           result = {os.time(), os.date("!%Y-%m-%d %H:%M:%S"), os.date("%c", 0), os.difftime(3, 1)}`),
         LuaValue.sequence([1709164805n, "2024-02-29 00:00:05", "Thu Jan 01 00:00:00 1970", 2])
       )
+    }))
+
+  it.live("what is wrong with a time is said of the script's line", () =>
+    Effect.gen(function*() {
+      const { run } = yield* Vm.make()
+      yield* run(`
+        local function fails(f, ...)
+          local ok, message = pcall(function(...) return (f(...)) end, ...)
+          assert(not ok)
+          return message
+        end
+        assert(fails(os.date, "%Q"):find("^test.lua:3: invalid conversion specifier '%%Q'"), fails(os.date, "%Q"))
+        assert(fails(os.time, 5):find("^test.lua:3: .*table expected, got number"))
+        assert(fails(os.time, {}):find("^test.lua:3: field 'year' missing"))
+        assert(fails(os.time, {year = 1e300, month = 1, day = 1}):find("^test.lua:3: field 'year'"))
+        assert(fails(os.date, "%c", 1e300):find("^test.lua:3: "))
+        assert(fails(os.difftime, 1):find("not a number"))`)
     }))
 
   it.live("one runtime has nothing of another", () =>

@@ -131,6 +131,22 @@ describe("scripts that mean no good", () => {
       }
     }))
 
+  it.effect("and are named with their line even so", () =>
+    Effect.gen(function*() {
+      const { printed, run } = yield* Vm.make({ limits: { time: "3 seconds" } })
+      const fiber = yield* Effect.forkChild(
+        Effect.flip(run("\nlocal s = ('a'):rep(60)\nprint('in it') s:find(('a*'):rep(30) .. 'b')")),
+        { startImmediately: true }
+      )
+      while (printed.length === 0) yield* Effect.promise(() => new Promise(setImmediate))
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual((yield* Fiber.join(fiber)).message, "test.lua:3: more than 3 s of computing")
+
+      const { run: small } = yield* Vm.make({ limits: { memory: 2 ** 24, time: "5 minutes" } })
+      const error = yield* Effect.flip(small("local s = 'x'\n\ns = s:rep(1e9)"))
+      assert.deepInclude(error, { limit: "memory", line: 3 })
+    }))
+
   it.effect("the host's time is not theirs", () =>
     Effect.gen(function*() {
       const { run } = yield* Vm.make({ limits: { time: "3 seconds" } })

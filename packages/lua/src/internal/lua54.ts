@@ -93,7 +93,9 @@ const kinds = [
 ]
 
 const REGISTRY = -1_000_000 - 1000
+const MASK_LINE = 4
 const MASK_COUNT = 8
+const EVENT_LINE = 2
 
 /** Lua has thrown an error; a protected call catches it. */
 class LongJump extends Error {}
@@ -221,9 +223,24 @@ export class Lua {
     return index
   }
 
-  /** Calls `f` after every `count` instructions, in this state and in every coroutine made in it from now on. */
-  hook(count: number, f: (L: State) => void): void {
-    this.x.lua_sethook(this.L, this.place(wrap(f, 2, false)), MASK_COUNT, count)
+  /**
+   * Calls `onCount` after every `count` instructions, and `onLine` at each new line, in a state and in every coroutine made in
+   * it from then on: lines until `unhookLines` says of a state that it has seen enough of them.
+   */
+  hook(count: number, onCount: (L: State) => void, onLine: (L: State) => void): {
+    readonly hookLines: () => void
+    readonly unhookLines: (L: State) => void
+  } {
+    const f = this.place(wrap(
+      (L: State, debug: number) =>
+        new DataView(this.x.memory.buffer).getInt32(debug, true) === EVENT_LINE ? onLine(L) : onCount(L),
+      2,
+      false
+    ))
+    return {
+      hookLines: () => this.x.lua_sethook(this.L, f, MASK_COUNT | MASK_LINE, count),
+      unhookLines: (L) => this.x.lua_sethook(L, f, MASK_COUNT, count)
+    }
   }
 
   /** Opens libraries of Lua by name; `base` is `_G`. */

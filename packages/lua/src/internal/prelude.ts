@@ -90,6 +90,7 @@ end
 _G.os = {
   time = function(t)
     if t == nil then return host("time") end
+    if type(t) ~= "table" then error("bad argument #1 to 'os.time' (table expected, got " .. type(t) .. ")", 2) end
     local function field(name, default)
       local value = t[name]
       if value == nil then
@@ -107,11 +108,11 @@ _G.os = {
     if sub(pattern, 1, 1) == "!" then pattern = sub(pattern, 2) end
     if pattern == "*t" then return t end
     return (gsub(pattern, "%%(.?)", function(code)
-      if not codes[code] then error("invalid conversion specifier '%" .. code .. "'", 3) end
+      if not codes[code] then error("invalid conversion specifier '%" .. code .. "'", 4) end
       return codes[code](t)
     end))
   end,
-  difftime = function(a, b) return (a - b) + 0.0 end
+  difftime = function(a, b) return (whole(a, "1") - whole(b, "2")) + 0.0 end
 }
 
 -- ----- printing

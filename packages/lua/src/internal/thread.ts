@@ -50,14 +50,28 @@ const relieve = (state: number): void => {
 // ----- functions of Lua
 
 const INTERVAL = 1000
+/** Lines of an order that are seen one by one; after them, one in so many instructions. Most orders have fewer. */
+const LINES = 2000
+let lines = 0
 
-const hook = (state: number): void => {
-  used += INTERVAL
+const see = (state: number): void => {
   const line = lua.lineIn(state, chunk)
   if (line > 0) Atomics.store(shared, 1, line)
+}
+
+const onLine = (state: number): void => {
+  if (++lines > LINES) unhookLines(state)
+  else see(state)
+}
+
+const onCount = (state: number): void => {
+  used += INTERVAL
+  see(state)
   if (used > limits.instructions) throw new Exhausted()
   relieve(state)
 }
+
+const { hookLines, unhookLines } = lua.hook(INTERVAL, onCount, onLine)
 
 let unreadable: Unreadable | undefined
 
@@ -220,6 +234,8 @@ const load = (source: string, name: string): Report => {
 }
 
 const obey = (order: Order): Report => {
+  lines = 0
+  hookLines()
   switch (order.tag) {
     case "load":
       return load(order.source, order.name)
@@ -279,7 +295,6 @@ const begin = (): Report => {
     return 0
   })
   if (done.tag === "failed") return { ...done, fatal: true }
-  lua.hook(INTERVAL, hook)
   return { tag: "ready" }
 }
 
