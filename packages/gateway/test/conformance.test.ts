@@ -209,7 +209,7 @@ layer(Support.World.layer({ limits: { requestTime: "30 seconds" } }), {
       const payload = { peer: chatId }
 
       const file = new Blob(["typed bytes"], { type: "text/x-typed" })
-      const uploaded = yield* gateway.messages.uploadEncrypted({ params, payload: formData({}, file) as never })
+      const uploaded = yield* gateway.messages.uploadEncrypted({ params, payload: formData({}, file) })
       const direct = yield* gateway.messages.sendEncryptedFile({
         params,
         headers,
@@ -218,7 +218,7 @@ layer(Support.World.layer({ limits: { requestTime: "30 seconds" } }), {
       const formed = yield* gateway.messages.sendEncryptedFile({
         params,
         headers,
-        payload: formData({ peer: chatId }, file) as never
+        payload: formData({ peer: chatId }, file)
       })
       for (const { result } of [direct, formed]) {
         if ("length" in result) return assert.fail("one outcome was expected")
