@@ -22,9 +22,11 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import * as References from "effect/References"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
+import * as Terminal from "effect/Terminal"
 import * as Account from "./Account.ts"
 import * as Offline from "./internal/offline.ts"
 
@@ -54,7 +56,6 @@ const flags = {
     )
   ),
   apiId: Flag.Int("api-id").pipe(
-    Flag.withFallbackConfig(Config.Int("TELEGRAM_API_ID")),
     Flag.optional,
     Flag.withDescription("From my.telegram.org; also TELEGRAM_API_ID")
   ),
@@ -109,6 +110,25 @@ const secret: Effect.Effect<Secret, unknown, Prompt.Environment | Stdio.Stdio> =
   return { passphrase: yield* Prompt.run(Prompt.Password({ message: "Passphrase of the store" })) }
 })
 
+/** What the environment says, if the flag does not. */
+const apiIdOf = Effect.fnUntraced(function*(flag: Option.Option<number>) {
+  if (Option.isSome(flag)) return flag
+  const text = yield* Config.option(Config.String("TELEGRAM_API_ID"))
+  if (Option.isNone(text) || text.value.trim() === "") return Option.none()
+  if (/^\d{1,9}$/.test(text.value.trim())) return Option.some(Number(text.value))
+  return yield* new Failed({ why: "TELEGRAM_API_ID has to be a whole number, see my.telegram.org" })
+})
+
+/** What is wrong with the file of the account is said of that file. */
+const ofStore = (file: string) => (error: unknown): unknown => {
+  const tag = typeof error === "object" && error !== null && "_tag" in error ? error._tag : undefined
+  if (!(error instanceof Error) || tag !== "SqlError" && tag !== "PlatformError") return error
+  const reason: unknown = error.cause ?? error
+  const cause = reason instanceof Error && reason.cause instanceof Error ? reason.cause : reason
+  const why = cause instanceof Error ? cause.message : error.message
+  return new Failed({ why: `The store ${file} cannot be used: ${why}` })
+}
+
 const lua = Command.make(
   "lua",
   flags,
@@ -138,22 +158,27 @@ const lua = Command.make(
     }
     const path = yield* Path.Path
     const home = yield* Config.withDefault(Config.String("HOME"), ".")
-    if (Option.isNone(given.apiId) || Option.isNone(given.apiHash)) {
+    const apiId = yield* apiIdOf(given.apiId)
+    if (Option.isNone(apiId) || Option.isNone(given.apiHash)) {
       return yield* new Failed({
         why: "TELEGRAM_API_ID and TELEGRAM_API_HASH are needed, see my.telegram.org; or try --test-server"
       })
     }
+    const file = Option.getOrElse(given.store, () => path.join(home, ".secret-chats", "account.db"))
     const account = Account.layer({
-      file: Option.getOrElse(given.store, () => path.join(home, ".secret-chats", "account.db")),
+      file,
       secret: yield* secret,
-      transport: { apiId: given.apiId.value, apiHash: given.apiHash.value },
+      transport: { apiId: apiId.value, apiHash: given.apiHash.value },
       accept: Option.getOrElse(given.accept, () => "ask" as const)
     })
     yield* Effect.andThen(Account.logIn, LuaScript.run(script, run)).pipe(
-      Effect.provide(Layer.provideMerge(host, account))
+      Effect.provide(Layer.provideMerge(host, account)),
+      Effect.mapError(ofStore(file))
     )
   }, (effect) =>
-    Effect.catch(effect, (error) => {
+    Effect.catch(Effect.provideService(effect, References.LogToStderr, true), (error) => {
+      // Somebody who was asked has gone.
+      if (Terminal.isQuitError(error)) return Effect.interrupt
       const why = error instanceof Error ? error.message : String(error)
       return Effect.andThen(Console.error(why), Effect.fail(new Failed({ why })))
     }))

@@ -7,7 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Redacted } from "effect"
 import { Command } from "effect/cli"
 import { TestConsole } from "effect/testing"
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -26,7 +26,7 @@ const scriptIn = (path: string, source: string) =>
   })
 
 /** The command in a process of its own. */
-const execute = (args: ReadonlyArray<string>, input: string) =>
+const execute = (args: ReadonlyArray<string>, input: string, during: (child: ChildProcess) => void = () => {}) =>
   Effect.callback<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }>((resume) => {
     const child = spawn(process.execPath, [fileURLToPath(new URL("../src/main.ts", import.meta.url)), ...args])
     let stdout = ""
@@ -35,6 +35,7 @@ const execute = (args: ReadonlyArray<string>, input: string) =>
     child.stderr.setEncoding("utf8").on("data", (text) => stderr += text)
     child.on("close", (status) => resume(Effect.succeed({ status, stdout, stderr })))
     child.stdin.end(input)
+    during(child)
     return Effect.sync(() => child.kill())
   })
 
@@ -67,6 +68,16 @@ describe("secret-chats lua", () => {
       assert.match(stdout, /^Bob reads: pong$/m)
     }))
 
+  it.live("who reads no further ends it, without a word", () =>
+    Effect.gen(function*() {
+      const script = yield* scriptIn(yield* folder, "for i = 1, 5000 do print(('x'):rep(100)) end sleep(600)")
+      const { status, stderr } = yield* execute(["lua", "--test-server", "--seconds", "300", script], "", (child) => {
+        child.stdout!.once("data", () => child.stdout!.destroy())
+      })
+      assert.strictEqual(stderr, "")
+      assert.strictEqual(status, 130)
+    }))
+
   it.live("a script that is no Lua is named with its line", () =>
     Effect.gen(function*() {
       const script = yield* scriptIn(yield* folder, "print('never')\nlocal = 1\n")
@@ -86,6 +97,25 @@ describe("secret-chats lua", () => {
       assert.include(errors, "VAULT_PASSPHRASE")
       assert.isTrue(failed)
       assert.isTrue((yield* inHere(["lua", "--memory", "0", script])).failed)
+      const { errors: odd } = yield* inHere(["lua", script], { ...named, TELEGRAM_API_ID: "secret" })
+      assert.strictEqual(odd.trim().split("\n").at(-1), "TELEGRAM_API_ID has to be a whole number, see my.telegram.org")
+    }))
+
+  it.effect("says which store cannot be used, and why", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const script = yield* scriptIn(path, "")
+      const env = { TELEGRAM_API_ID: "1", TELEGRAM_API_HASH: "x", VAULT_PASSPHRASE: "p" }
+      const failsWith = (store: string) =>
+        Effect.map(inHere(["lua", "--store", store, script], env), ({ errors }) => errors.trim().split("\n").at(-1)!)
+      const noDatabase = join(path, "notes.txt")
+      writeFileSync(noDatabase, "these are notes, and no database at all\n".repeat(100))
+      const said = yield* failsWith(noDatabase)
+      assert.include(said, `The store ${noDatabase} cannot be used: `)
+      assert.include(said, "not a database")
+      assert.include(yield* failsWith(path), `The store ${path} cannot be used: `)
+      const below = join(noDatabase, "account.db")
+      assert.include(yield* failsWith(below), `The store ${below} cannot be used: `)
     }))
 })
 
