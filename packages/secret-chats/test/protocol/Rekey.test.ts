@@ -662,6 +662,26 @@ describe("what the protocol says itself", () => {
   })
 })
 
+describe("the bytes of a message", () => {
+  it("may be used again by whoever has passed it on: the state has its own", () => {
+    const clear = (state: ChatState.ChatState, content: Content.Content) => {
+      const input = fromPeer(state, { index: state.sequence.myIn, content })
+      const stepped = step(state, input)
+      if (input._tag === "Received") input.payload.fill(0)
+      const current = exchange(stepped.state)
+      return "peerValue" in current ? current.peerValue : undefined
+    }
+    // short values are copied on reading, values as long as real ones are not
+    const gA = new Uint8Array(256).fill(7)
+    assert.deepStrictEqual(clear(ready("acceptor"), requestKey(5n, gA)), gA)
+    withId(requested, (state, exchangeId) => {
+      const gB = new Uint8Array(256).fill(8)
+      const answer = action({ _tag: "decryptedMessageActionAcceptKey", exchangeId, gB, keyFingerprint: 1n })
+      assert.deepStrictEqual(clear(state, answer), gB)
+    })
+  })
+})
+
 describe("which key a message is written with again", () => {
   const key = (fingerprint: bigint): Keys.ChatKey => ({ bytes: new Uint8Array(256), fingerprint })
   const keys = { ...Keys.initial(key(2n), NOW), previous: { ...key(1n), before: 5 } }
