@@ -211,6 +211,8 @@ export const recordOutcome =
       return Effect.ignore(store.endRequest(id, key, { status: 200, body: JSON.stringify({ result: outcome.json }) }))
     }
     const { code, description, type } = Failure.fromError(Errors.fromServer(outcome.error))
+    // a flood is no answer: the same may be asked for again
+    if (code === 429) return Effect.void
     return Effect.ignore(
       store.endRequest(id, key, { status: code, body: JSON.stringify({ failure: { code, type, description } }) })
     )

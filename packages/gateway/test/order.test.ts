@@ -125,6 +125,31 @@ describe("Idempotency-Key", () => {
       assert.deepStrictEqual(textsOf(history).toSorted(), ["once", "twice"])
     }).pipe(Effect.scoped))
 
+  it.live("is made again after a flood, which is no answer", () =>
+    Effect.gen(function*() {
+      const { ann, bob, chatId, client, telegram } = yield* Support.world()
+      const method = "messages.sendEncryptedService"
+      const send = (key: string, message: unknown) =>
+        client.post(`${ann}/${method}`, { peer: chatId, message }, { "idempotency-key": key })
+      const action = { _: "decryptedMessageService", action: { _: "decryptedMessageActionNoop" } }
+      for (const [key, message] of [["text", text("after the flood")], ["action", action]] as const) {
+        yield* telegram.faults.failNext(method, { code: 420, type: "FLOOD_WAIT_77", times: 2 })
+        for (let i = 0; i < 2; i++) {
+          const flooded = yield* send(key, message)
+          assert.deepStrictEqual([flooded.status, flooded.body.parameters.retry_after], [429, 77])
+        }
+        yield* telegram.faults.clear
+        const sent = yield* send(key, message)
+        assert.strictEqual(sent.status, 200, JSON.stringify(sent.body))
+        assert.deepStrictEqual((yield* send(key, message)).body, sent.body)
+      }
+      const history = yield* Support.until(
+        client.call(`${bob}/getSecretMessages`, { peer: chatId }),
+        (found) => found.length >= 1
+      )
+      assert.deepStrictEqual(textsOf(history), ["after the flood"])
+    }).pipe(Effect.scoped))
+
   it.live("finds what was sent and never answered", () =>
     Effect.gen(function*() {
       const { ann, bob, chatId, client, filename, telegram } = yield* Support.world()

@@ -2,8 +2,10 @@
  * Requests with an `Idempotency-Key`: the second of two that are equal gets the answer of the first, also from another run of
  * the gateway.
  *
- * What a send is called (its random id) follows from the key, so that after a crash between sending and remembering the
- * answer the message can be found again: in the history, or in what becomes of it.
+ * What a send is called (its random id) is written down before it is sent, so that after a crash between sending and
+ * remembering the answer the message can be found again: in the history, or in what becomes of it.
+ *
+ * A flood is no answer: nothing was sent, and the same request is made again, under another name, when it comes again.
  */
 import * as DecryptedMessage from "@effect-mtproto/core/DecryptedMessage"
 import { type HistoryMessage, SecretChats } from "@effect-mtproto/secret-chats/SecretChats"
@@ -126,6 +128,10 @@ export const make = (gateway: Gateway): Idempotency => {
           const message = found.value
           if (message.state === "failed") {
             const [, code, type] = /^(-?\d+) (.*)$/.exec(message.failure ?? "") ?? []
+            const [, seconds] = /_WAIT_(\d+)$/.exec(type ?? "") ?? []
+            if (seconds !== undefined) {
+              return yield* Failure.fromError({ _tag: "FloodWait", code: 420, type, seconds: Number(seconds) })
+            }
             return yield* Failure.make(Number(code ?? 400), type ?? "MESSAGE_FAILED", message.failure ?? "It failed")
           }
           if (message.state !== "queued") return json(outcomeOf(message))
@@ -174,14 +180,15 @@ export const make = (gateway: Gateway): Idempotency => {
     const { id } = request.session
     const key = vault.mac(`gateway request ${id}`, utf8.encode(request.key))
     const hash = vault.mac("gateway request", utf8.encode(canonical(request.method, request.params, request.fileName)))
-    const randomId = new DataView(key.buffer, key.byteOffset, 8).getBigInt64(0, true) || 1n
+    const bytes = gateway.crypto.randomBytes(8)
+    const randomId = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigInt64(0, true) || 1n
     const begun = yield* store.beginRequest(id, { key, hash, randomId })
     if (begun._tag === "other") return yield* otherRequest
     if (begun._tag === "done") return yield* readAnswer(begun.body)
     // What becomes of one message is heard, and written down before it is confirmed; so even a crash between the two
     // leaves an answer. Of several parts, or a file, only the call itself knows all.
     const isPlain = request.isSend && !isLong(request.params) && !/file$/i.test(request.method)
-    if (isPlain) yield* watch(id, key, randomId)
+    if (isPlain) yield* watch(id, key, begun._tag === "new" ? randomId : begun.randomId)
     const effect = begun._tag === "new" ? request.run(randomId) : recover(request, key, hash, begun.randomId)
     const exit = yield* Effect.exit(effect)
     if (Exit.isSuccess(exit)) {
@@ -192,8 +199,10 @@ export const make = (gateway: Gateway): Idempotency => {
     }
     const failure = Failure.fromCause(exit.cause)
     const isOpen = failure.transient === true || failure.code >= 500 || Exit.hasInterrupts(exit)
-    if (isOpen && request.isSend) return yield* Effect.failCause(exit.cause)
-    if (isOpen || failure.code === 401 || failure.code === 429) yield* store.forgetRequest(id, key)
+    // of a message in parts, what was sent stays sent
+    if (failure.code === 429 && failure.sent === undefined) yield* store.forgetRequest(id, key)
+    else if ((isOpen || failure.code === 401) && request.isSend) return yield* Effect.failCause(exit.cause)
+    else if (isOpen || failure.code === 401) yield* store.forgetRequest(id, key)
     else if (failure !== inDoubt) yield* store.endRequest(id, key, write({ failure }))
     return yield* Effect.failCause(exit.cause)
   })
