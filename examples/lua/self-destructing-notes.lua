@@ -4,6 +4,8 @@
 --   show wifi                    the note comes back, and destroys itself 30 seconds after it was opened
 --   list                         the names of the notes
 --
+-- The notes are in memory only, and gone with the script.
+--
 --   secret-chats lua self-destructing-notes.lua
 
 madeline_strict(true) -- what goes wrong is raised; the host logs it with its line
