@@ -70,7 +70,7 @@ describe("secret-chats lua", () => {
 
   it.live("who reads no further ends it, without a word", () =>
     Effect.gen(function*() {
-      const script = yield* scriptIn(yield* folder, "for i = 1, 5000 do print(('x'):rep(100)) end sleep(600)")
+      const script = yield* scriptIn(yield* folder, "for i = 1, 500 do print(('x'):rep(100)) end sleep(600)")
       const { status, stderr } = yield* execute(["lua", "--test-server", "--seconds", "300", script], "", (child) => {
         child.stdout!.once("data", () => child.stdout!.destroy())
       })

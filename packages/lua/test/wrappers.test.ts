@@ -345,5 +345,24 @@ layer(Accounts.layer, { excludeTestServices: true, timeout: 60_000 })("the diale
         `assert(m.chat_id_ == -77 and m.sender_user_id_ == 66)
          assert(m.send_state_.ID == "MessageIsSuccessfullySent" and next(m.content_.entities_) == nil)`
       )
+      yield* vm.deliver(LuaValue.table({
+        _: "updateNewEncryptedMessage",
+        message: LuaValue.table({
+          _: "encryptedMessage",
+          chat_id: -5n,
+          random_id: 2n ** 62n,
+          decrypted_message: LuaValue.table({
+            _: "decryptedMessage",
+            message: "a photo",
+            reply_to_random_id: 7n,
+            media: LuaValue.table({ _: "decryptedMessageMediaPhoto" })
+          })
+        })
+      }))
+      yield* run(`
+        local m = result.message_
+        assert(result.ID == "UpdateNewEncryptedMessage" and m.chat_id_ == -5 and m.random_id_ == 1 << 62)
+        assert(m.content_.ID == "MessagePhoto" and m.content_.caption_ == "a photo" and m.reply_to_message_id_ == 7)
+        assert(m.decrypted_message_.ID == "DecryptedMessage" and m.decrypted_message_.message_ == "a photo")`)
     }))
 })
