@@ -18,7 +18,9 @@ const load = (name: string): Promise<any> => import(pathToFileURL(join(folder, "
 /** A client that knows the key of the server; its files go into the directory. Hear its updates before it logs in. */
 export const create = async (address: Address, directory: string): Promise<any> => {
   const tdl = createRequire(join(folder, "package.json"))("tdl")
-  const [Namespace, Libtdjson] = await Promise.all([load("Namespace.ts"), load("Libtdjson.ts")])
+  const [Namespace, Libtdjson, Parameters] = await Promise.all(
+    ["Namespace.ts", "Libtdjson.ts", "Parameters.ts"].map(load)
+  )
   mkdirSync(directory, { recursive: true })
   const key = await Effect.runPromise(Effect.provide(
     Effect.flatMap(Crypto, (crypto) => Effect.fromResult(RsaPublicKey.fromPem(crypto, address.publicKeyPem))),
@@ -27,22 +29,7 @@ export const create = async (address: Address, directory: string): Promise<any> 
   await Effect.runPromise(Namespace.assertIsolated)
   const tdjson = await Effect.runPromise(Libtdjson.install(directory, key) as Effect.Effect<string>)
   tdl.configure({ tdjson, verbosityLevel: 0 })
-  const client = tdl.createClient({
-    apiId: 12345,
-    apiHash: "0123456789abcdef0123456789abcdef",
-    databaseDirectory: join(directory, "database"),
-    filesDirectory: join(directory, "files"),
-    tdlibParameters: {
-      use_message_database: true,
-      use_secret_chats: true,
-      use_chat_info_database: true,
-      use_file_database: true,
-      system_language_code: "en",
-      application_version: "1.0",
-      device_model: "benchmark",
-      system_version: "test"
-    }
-  })
+  const client = tdl.createClient(Parameters.make("benchmark", directory))
   client.on("error", () => undefined)
   return client
 }
@@ -54,5 +41,6 @@ export const login = async (client: any, account: Account): Promise<void> => {
     getPhoneNumber: () => Promise.resolve(account.phone),
     getAuthCode: () => Promise.resolve(account.code)
   })
-  await client.invoke({ _: "setOption", name: "online", value: { _: "optionValueBoolean", value: true } })
+  const { stayOnline } = await load("Parameters.ts")
+  await client.invoke(stayOnline)
 }

@@ -8,7 +8,7 @@ import type * as Events from "@effect-mtproto/secret-chats/protocol/Events"
 import type * as SecretChats from "@effect-mtproto/secret-chats/SecretChats"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { fail } from "./Checks.ts"
+import { ensure, fail, type Unexpected } from "./Checks.ts"
 import type { EventMissing, Mark } from "./EventLog.ts"
 import type { Peer } from "./Peer.ts"
 
@@ -137,3 +137,15 @@ export const texts = (chat: OurChat, since?: Mark): ReadonlyArray<string> =>
     ({ chatId, event }) => chatId === chat.id && event._tag === "NewMessage" ? event.message.message : undefined,
     since
   )
+
+/** Fails while the peer's client has not acknowledged every message of ours that the server took. */
+export const acknowledged = (chat: OurChat): Effect.Effect<void, Unexpected> =>
+  Effect.suspend(() => {
+    const all = (tag: "MessageSent" | "MessageDelivered") =>
+      chat.peer.events.seen(({ chatId, event }) =>
+        chatId === chat.id && event._tag === tag ? (event as EventOf<typeof tag>).randomId : undefined
+      )
+    const delivered = new Set(all("MessageDelivered"))
+    const open = all("MessageSent").filter((randomId) => !delivered.has(randomId))
+    return ensure(open.length === 0, `${open.length} messages are not acknowledged`)
+  })

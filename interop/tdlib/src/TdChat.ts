@@ -150,6 +150,14 @@ export const sent = (chat: TdChat, message: Td.message): Effect.Effect<Td.messag
     )
   )
 
+/** All texts of the chat that TDLib has reported as sent. */
+export const sentTexts = (chat: TdChat): ReadonlyArray<string> =>
+  chat.client.updates.seen((update) =>
+    update._ === "updateMessageSendSucceeded" && update.message.chat_id === chat.chatId
+      ? textOf(update.message)
+      : undefined
+  )
+
 /** Content of a text message. */
 export const text = (
   value: string,

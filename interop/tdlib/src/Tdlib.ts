@@ -10,11 +10,11 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { join } from "node:path"
 import * as tdl from "tdl"
 import type * as Td from "tdlib-types"
 import * as EventLog from "./EventLog.ts"
 import * as Namespace from "./Namespace.ts"
+import * as Parameters from "./Parameters.ts"
 import { patient } from "./Patience.ts"
 
 /** TDLib answered with an error. */
@@ -49,6 +49,8 @@ export interface Client {
 
 /** Opens TDLib clients. */
 export class Tdlib extends Context.Service<Tdlib, {
+  /** Path of the patched library. */
+  readonly library: string
   readonly client: (
     options: ClientOptions
   ) => Effect.Effect<Client, TdlibError, Scope.Scope>
@@ -62,27 +64,10 @@ const failure = (method: string) => (cause: unknown) =>
 const makeClient = (options: ClientOptions): Effect.Effect<Client, TdlibError, Scope.Scope> =>
   Effect.gen(function*() {
     const updates = EventLog.make<Td.Update>(options.name, (update) => update._)
-    const filesDirectory = join(options.directory, "files")
+    const parameters = Parameters.make(options.name, options.directory)
 
     const raw = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        tdl.createClient({
-          apiId: 12345,
-          apiHash: "0123456789abcdef0123456789abcdef",
-          databaseDirectory: join(options.directory, "database"),
-          filesDirectory,
-          tdlibParameters: {
-            use_message_database: true,
-            use_secret_chats: true,
-            use_chat_info_database: true,
-            use_file_database: true,
-            system_language_code: "en",
-            application_version: "1.0",
-            device_model: options.name,
-            system_version: "test"
-          }
-        })
-      ),
+      Effect.sync(() => tdl.createClient(parameters)),
       (client) => Effect.promise(() => client.close().catch(() => undefined))
     )
     raw.on("update", updates.push)
@@ -114,13 +99,12 @@ const makeClient = (options: ClientOptions): Effect.Effect<Client, TdlibError, S
       })
     )
     const me = yield* invoke({ _: "getMe" })
-    // an online TDLib answers requests for secret chats after 2 seconds, an offline one after 3
-    yield* invoke({ _: "setOption", name: "online", value: { _: "optionValueBoolean", value: true } })
+    yield* invoke(Parameters.stayOnline)
 
     return {
       name: options.name,
       userId: me.id,
-      filesDirectory,
+      filesDirectory: parameters.filesDirectory,
       invoke,
       updates
     }
@@ -133,6 +117,6 @@ export const layer = (path: string): Layer.Layer<Tdlib, Namespace.NotIsolated> =
     Effect.gen(function*() {
       yield* Namespace.assertIsolated
       tdl.configure({ tdjson: path, verbosityLevel: Number(process.env["TDLIB_VERBOSITY"] ?? 0) })
-      return { client: makeClient }
+      return { library: path, client: makeClient }
     })
   )

@@ -16,6 +16,7 @@ import { devices } from "./scenarios/Devices.ts"
 import { forged } from "./scenarios/Forged.ts"
 import { gaps } from "./scenarios/Gaps.ts"
 import { interrupted } from "./scenarios/Interrupted.ts"
+import { killed } from "./scenarios/Killed.ts"
 import { limits } from "./scenarios/Limits.ts"
 import { media } from "./scenarios/Media.ts"
 import { places } from "./scenarios/Places.ts"
@@ -45,6 +46,7 @@ const scenarios = {
   forged,
   rekey,
   interrupted,
+  killed,
   absence,
   returns,
   crowd,

@@ -7,13 +7,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { check, ensure, equal, scenario } from "../Checks.ts"
+import { check, ensure, equal, eventually, scenario } from "../Checks.ts"
 import * as OurChat from "../OurChat.ts"
 import * as OurProcess from "../OurProcess.ts"
 import * as Peer from "../Peer.ts"
 import * as Table from "../Table.ts"
 import * as TdChat from "../TdChat.ts"
 import { Tdlib } from "../Tdlib.ts"
+import * as TdProcess from "../TdProcess.ts"
 import { type Account, World } from "../World.ts"
 
 const numbered = (prefix: string, count: number): ReadonlyArray<string> =>
@@ -185,22 +186,26 @@ const weAreKilled = (starter: "we start" | "TDLib starts") =>
     )
   })
 
-/** TDLib is closed and opened again on its database whenever a step has reached the server, until the exchange is done. */
-const theyAreClosed = (starter: "we start" | "TDLib starts") =>
+/**
+ * TDLib is ended and opened again on its database whenever a step has reached the server, until the exchange is done.
+ * What it was told shortly before it was killed may never have been written down; what it has reported as sent was.
+ */
+const theyAreEnded = (starter: "we start" | "TDLib starts", end: "closed" | "killed") =>
   Effect.gen(function*() {
     const world = yield* World
     const library = yield* Tdlib
     const { accounts, ours } = yield* Table.Table
     const account = yield* world.account("Theo")
-    const options = yield* world.tdlib(`interrupted-tdlib-${starter}`, account)
-    const name = `interrupted at TDLib, ${starter}`
+    const options = yield* world.tdlib(`interrupted-tdlib-${end}-${starter}`, account)
+    const open = end === "closed" ? library.client(options) : TdProcess.start(options)
+    const name = `interrupted at TDLib (${end}), ${starter}`
     const both = [accounts.ours, account]
 
     const said: Array<string> = []
     const { chat, known } = yield* check(
       `${name}: a chat with almost enough messages for a new key`,
       Effect.scoped(Effect.gen(function*() {
-        const client = yield* library.client(options)
+        const client = yield* open
         const asked = yield* TdChat.request(client, accounts.ours.phone)
         const chat = yield* OurChat.requested(ours, asked.secretChatId)
         yield* OurChat.accept(chat)
@@ -231,12 +236,12 @@ const theyAreClosed = (starter: "we start" | "TDLib starts") =>
       )
     }
     yield* check(
-      `${name}: TDLib is closed at every step`,
+      `${name}: TDLib is ${end} at every step`,
       Effect.gen(function*() {
         for (let round = 1; counts(world, id, both).some((count, i) => count <= before[i]!); round++) {
           yield* ensure(round <= mostRounds, "the exchange does not end")
           yield* Effect.scoped(Effect.gen(function*() {
-            const td = { ...known, client: yield* library.client(options) }
+            const td = { ...known, client: yield* open }
             opened.push(td)
             const talking = yield* untilStep(
               next(mark),
@@ -267,7 +272,7 @@ const theyAreClosed = (starter: "we start" | "TDLib starts") =>
     yield* check(
       `${name}: everything arrived, once and in order, under the new key`,
       Effect.scoped(Effect.gen(function*() {
-        const td = { ...known, client: yield* library.client(options) }
+        const td = { ...known, client: yield* open }
         yield* OurChat.sendText(chat, "our last word")
         yield* TdChat.receiveText(td, "our last word")
         yield* TdChat.sendText(td, "their last word")
@@ -276,11 +281,17 @@ const theyAreClosed = (starter: "we start" | "TDLib starts") =>
         yield* equal((yield* TdChat.current(td)).state._, "secretChatStateReady", "state at TDLib")
         const mine = OurChat.texts(chat)
         yield* equal(mine.length, new Set(mine).size, "different texts of ours")
-        yield* equal(mine.filter((text) => said.includes(text)), said, "our texts")
+        const kept = new Set([...opened, td].flatMap(TdChat.sentTexts))
+        const expected = end === "closed" ? said : said.filter((text) => kept.has(text) || mine.includes(text))
+        yield* equal(mine.filter((text) => said.includes(text)), expected, "our texts")
         // its history may lack what it has shown shortly before it was closed, and may have what it has not shown any more
         const stored = yield* TdChat.history(td)
         const shown = [...new Set([...opened, td].flatMap((one) => TdChat.texts(one)))]
-        yield* equal(spoken.filter((text) => !shown.includes(text) && !stored.includes(text)), [], "lost at TDLib")
+        // when it is killed, also what it has told us last may be lost; it has acknowledged all of it
+        if (end === "closed") {
+          yield* equal(spoken.filter((text) => !shown.includes(text) && !stored.includes(text)), [], "lost at TDLib")
+        }
+        yield* eventually(OurChat.acknowledged(chat))
         for (const list of [shown, stored]) {
           const found = list.filter((text) => spoken.includes(text))
           yield* equal(found, spoken.filter((text) => found.includes(text)), "order at TDLib")
@@ -394,7 +405,9 @@ export const interrupted = scenario(
     yield* restartedAllAlong
     yield* weAreKilled("we start")
     yield* weAreKilled("TDLib starts")
-    yield* theyAreClosed("we start")
-    yield* theyAreClosed("TDLib starts")
+    yield* theyAreEnded("we start", "closed")
+    yield* theyAreEnded("TDLib starts", "closed")
+    yield* theyAreEnded("we start", "killed")
+    yield* theyAreEnded("TDLib starts", "killed")
   }).pipe(Effect.scoped, Effect.provide(Table.layer("interrupted")))
 )

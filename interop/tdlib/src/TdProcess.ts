@@ -1,0 +1,81 @@
+/**
+ * TDLib in a process of its own, which can be killed.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { type ChildProcess, fork } from "node:child_process"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import type * as Td from "tdlib-types"
+import * as EventLog from "./EventLog.ts"
+import { type Client, type ClientOptions, type Invoke, Tdlib, TdlibError } from "./Tdlib.ts"
+import type { Command, Report } from "./tdProcessMain.ts"
+
+/** A client like any other, and its end. */
+export interface TdProcess extends Client {
+  /** SIGKILL, awaited. */
+  readonly kill: Effect.Effect<void>
+}
+
+const entry = fileURLToPath(new URL("tdProcessMain.ts", import.meta.url))
+
+const gone = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
+
+const killed = (child: ChildProcess) =>
+  Effect.callback<void>((resume) => {
+    const settle = () => {
+      if (gone(child) && !child.connected) resume(Effect.void)
+    }
+    child.once("exit", settle)
+    child.once("disconnect", settle)
+    child.kill("SIGKILL")
+    settle()
+  })
+
+/** Starts the process, waits until it is logged in; kills it when the scope ends. */
+export const start = (
+  options: ClientOptions
+): Effect.Effect<TdProcess, EventLog.EventMissing, Scope.Scope | Tdlib> =>
+  Effect.gen(function*() {
+    const { library } = yield* Tdlib
+    const reports = EventLog.make<Report>(`process ${options.name}`, (report) => report.tag)
+    const updates = EventLog.make<Td.Update>(options.name, (update) => update._)
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => fork(entry, { stdio: ["ignore", "inherit", "inherit", "ipc"] })),
+      killed
+    )
+    child.on("message", (message) => {
+      const report = message as Report
+      if (report.tag === "update") updates.push(report.update as Td.Update)
+      else reports.push(report)
+    })
+    // what is said to a process that is gone is not heard
+    child.on("error", () => undefined)
+    const tell = (command: Command) => Effect.sync(() => void (child.connected && child.send(command)))
+    yield* tell({ tag: "start", options, library })
+    const { userId } = yield* reports.waitFor("start", (report) => report.tag === "started" ? report : undefined, {
+      within: "20 seconds"
+    })
+
+    let calls = 0
+    const invoke = ((query: { readonly _: string }) =>
+      Effect.gen(function*() {
+        const call = ++calls
+        yield* tell({ tag: "invoke", call, query })
+        const report = yield* reports.waitFor(
+          `answer to ${query._}`,
+          (report) => report.tag === "answer" && report.call === call ? report : undefined
+        ).pipe(Effect.mapError(({ message }) => new TdlibError({ method: query._, code: 0, message })))
+        if (report.error !== undefined) return yield* new TdlibError({ method: query._, ...report.error })
+        return report.value
+      })) as Invoke
+
+    return {
+      name: options.name,
+      userId,
+      filesDirectory: join(options.directory, "files"),
+      invoke,
+      updates,
+      kill: killed(child)
+    }
+  })
