@@ -30,10 +30,9 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
-import type * as HttpServer from "effect/http/HttpServer"
+import * as HttpServer from "effect/http/HttpServer"
 import type { ServeError } from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -43,7 +42,7 @@ import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Tracer from "effect/Tracer"
 import { createServer } from "node:http"
@@ -130,8 +129,8 @@ const routeNames: { readonly [tag in Route.Route["_tag"]]: string } = {
 }
 
 /** Tells the span around a request, if there is one, what became of it. */
-const annotate = (fiber: Fiber.Fiber<unknown, unknown>, verb: string, seen: Seen, status: number): void => {
-  const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
+const annotate = (context: Context.Context<never>, verb: string, seen: Seen, status: number): void => {
+  const span = Context.getOrUndefined(context, Tracer.ParentSpan)
   if (span?._tag !== "Span") return
   span.attribute("http.request.method", verb)
   span.attribute("http.response.status_code", status)
@@ -181,16 +180,18 @@ const make = Effect.gen(function*() {
     for (const [name, entry] of known) if (entry.session.id === id) known.delete(name)
   }
 
-  const findSession = (kind: Token.Kind, token: Redacted.Redacted<string>) =>
-    Effect.gen(function*() {
-      const text = Redacted.value(token)
-      if (!Token.isPlausible(kind, text)) return undefined
-      // found by a hash, so how long it takes says nothing of the tokens of others
-      const name = kind + Buffer.from(crypto.sha256(utf8.encode(text))).toString("latin1")
-      const now = yield* Clock.currentTimeMillis
-      const entry = known.get(name)
-      if (entry !== undefined && entry.until > now) return entry.session
-      const session = yield* store.findSession(kind, Token.hash(vault, kind, token))
+  const findSession = (
+    kind: Token.Kind,
+    token: Redacted.Redacted<string>,
+    now: number
+  ): Effect.Effect<GatewayStore.Session | undefined, GatewayStore.GatewayStoreError> => {
+    const text = Redacted.value(token)
+    if (!Token.isPlausible(kind, text)) return Effect.undefined
+    // found by a hash, so how long it takes says nothing of the tokens of others
+    const name = kind + Buffer.from(crypto.sha256(utf8.encode(text))).toString("latin1")
+    const entry = known.get(name)
+    if (entry !== undefined && entry.until > now) return Effect.succeed(entry.session)
+    return Effect.map(store.findSession(kind, Token.hash(vault, kind, token)), (session) => {
       if (session === undefined) known.delete(name)
       else {
         if (known.size >= MAX_REMEMBERED) known.clear()
@@ -198,14 +199,16 @@ const make = Effect.gen(function*() {
       }
       return session
     })
+  }
 
   // ----- the parts that operations work with
 
-  const performNow = (call: Call.Call, method: string, kind: "user" | "bot"): Effect.Effect<Call.Answer, unknown> =>
-    Effect.flatMap(
-      Effect.fromResult(Operations.prepare(method, call.params)),
-      (params) => Operations.find(kind, method, call.session.record.state)(gateway, { ...call, params })
-    )
+  const performNow = (call: Call.Call, method: string, kind: "user" | "bot"): Effect.Effect<Call.Answer, unknown> => {
+    const params = Operations.prepare(method, call.params)
+    return Result.isFailure(params)
+      ? Effect.fail(params.failure)
+      : Operations.find(kind, method, call.session.record.state)(gateway, { ...call, params: params.success })
+  }
 
   /** What the answer of a webhook asks for. Its result is told to nobody. */
   const onAnswer: Webhooks.OnAnswer = (id, body) =>
@@ -274,67 +277,99 @@ const make = Effect.gen(function*() {
       return Token.isEqual(crypto, adminToken, given) ? Effect.void : Effect.fail(adminOnly)
     })
 
-  const authorize = Effect.fnUntraced(function*(
+  const stranger = Effect.fnUntraced(function*(
     request: HttpServerRequest.HttpServerRequest,
     kind: Token.Kind,
-    token: Redacted.Redacted<string>
+    token: Redacted.Redacted<string>,
+    now: number
   ) {
-    const text = Redacted.value(token)
-    if (text === "") return yield* Failure.noToken
-    const found = yield* findSession(kind, token)
-    if (found !== undefined) {
-      const wait = requestRates.take(found.id, yield* Clock.currentTimeMillis)
-      return wait === 0 ? found : yield* tooMany(wait)
-    }
     yield* attempt(request)
-    if (kind === "user" || !Token.isPlausible("bot", text)) {
+    if (kind === "user" || !Token.isPlausible("bot", Redacted.value(token))) {
       return yield* kind === "user" ? Failure.wrongToken : Failure.wrongBotToken
     }
     yield* needAdmin(request)
     // Telegram is asked about what may be a bot's, and not told of a person's token in the wrong place
-    if ((yield* findSession("user", token)) !== undefined) return yield* Failure.wrongBotToken
+    if ((yield* findSession("user", token, now)) !== undefined) return yield* Failure.wrongBotToken
     return yield* Logins.bot(gateway, token)
   })
 
+  const authorize = (
+    request: HttpServerRequest.HttpServerRequest,
+    kind: Token.Kind,
+    token: Redacted.Redacted<string>,
+    now: number
+  ): Effect.Effect<GatewayStore.Session, unknown> =>
+    Redacted.value(token) === ""
+      ? Effect.fail(Failure.noToken)
+      : Effect.flatMapEager(findSession(kind, token, now), (found): Effect.Effect<GatewayStore.Session, unknown> => {
+        if (found === undefined) return stranger(request, kind, token, now)
+        const wait = requestRates.take(found.id, now)
+        return wait === 0 ? Effect.succeed(found) : Effect.fail(tooMany(wait))
+      })
+
   // ----- one request
 
-  const answer = Effect.fnUntraced(function*(
+  /** Whose session a route is about. */
+  const owner = (
+    request: HttpServerRequest.HttpServerRequest,
+    route: Extract<Route.Route, { readonly _tag: "Session" | "Alias" }>,
+    now: number
+  ): Effect.Effect<GatewayStore.Session, unknown> => {
+    if (route._tag === "Session") return authorize(request, route.kind, route.token, now)
+    const named = Redacted.value(route.session)
+    const isToken = Token.isPlausible("user", named) && named.includes(":")
+    const token = isToken ? named : bearer(request)
+    if (token === undefined) return Effect.fail(Failure.noToken)
+    return Effect.flatMap(
+      authorize(request, "user", Redacted.make(token, { label: "token" }), now),
+      (session) =>
+        isToken || named === String(session.record.userId) ? Effect.succeed(session) : Effect.fail(otherSession)
+    )
+  }
+
+  // Between a request and its answer stand few effects: what can be said at once is said by plain functions.
+  const answer = (
     request: HttpServerRequest.HttpServerRequest,
     route: Route.Route,
     query: string,
-    seen: Seen
-  ): Effect.fn.Return<Call.Answer, unknown, Scope.Scope> {
-    if (route._tag === "NotFound") return yield* Failure.notFound
-    if (route._tag === "Malformed") return yield* malformedPath
-    if (route._tag === "System" || route._tag === "Server") return yield* wrongMethod(route)
-    if (request.method !== "GET" && request.method !== "POST") return yield* wrongMethod(route)
-    const fromQuery = yield* Effect.fromResult(Params.fromQuery(query))
-    const scope = yield* Effect.scope
+    seen: Seen,
+    context: Context.Context<Scope.Scope>
+  ): Effect.Effect<Call.Answer, unknown> => {
+    if (route._tag === "NotFound") return Effect.fail(Failure.notFound)
+    if (route._tag === "Malformed") return Effect.fail(malformedPath)
+    if (route._tag === "System" || route._tag === "Server") return Effect.fail(wrongMethod(route))
+    if (request.method !== "GET" && request.method !== "POST") return Effect.fail(wrongMethod(route))
+    const asked = Params.fromQuery(query)
+    if (Result.isFailure(asked)) return Effect.fail(asked.failure)
+    const fromQuery = asked.success
 
     if (route._tag === "PhoneLogin") {
-      yield* attempt(request)
-      yield* needAdmin(request)
-      return yield* Body.read(
-        request,
-        limits,
-        (body) => limited(Logins.phone(gateway, Params.merge(fromQuery, body)))
+      return attempt(request).pipe(
+        Effect.andThen(needAdmin(request)),
+        Effect.andThen(Body.read(
+          request,
+          limits,
+          (body) => limited(Logins.phone(gateway, Params.merge(fromQuery, body)))
+        ))
       )
     }
+    const scope = Context.get(context, Scope.Scope)
+    const now = Context.get(context, Clock.Clock).currentTimeMillisUnsafe()
+    return Effect.flatMapEager(owner(request, route, now), (session) => {
+      seen.session = session.id
+      return call(request, route, session, fromQuery, seen, scope)
+    })
+  }
 
-    let session: GatewayStore.Session
-    if (route._tag === "Session") {
-      session = yield* authorize(request, route.kind, route.token)
-    } else {
-      const named = Redacted.value(route.session)
-      const isToken = Token.isPlausible("user", named) && named.includes(":")
-      const token = isToken ? named : bearer(request)
-      if (token === undefined) return yield* Failure.noToken
-      session = yield* authorize(request, "user", Redacted.make(token, { label: "token" }))
-      if (!isToken && named !== String(session.record.userId)) return yield* otherSession
-    }
-
-    seen.session = session.id
-    return yield* Body.read(request, limits, (body, file) => {
+  const call = (
+    request: HttpServerRequest.HttpServerRequest,
+    route: Extract<Route.Route, { readonly _tag: "Session" | "Alias" }>,
+    session: GatewayStore.Session,
+    fromQuery: Params.Params,
+    seen: Seen,
+    scope: Scope.Scope
+  ): Effect.Effect<Call.Answer, unknown> =>
+    Body.read(request, limits, (body, file) => {
       let params = Params.merge(fromQuery, body)
       let { method } = route
       if (route._tag === "Alias") {
@@ -359,7 +394,7 @@ const make = Effect.gen(function*() {
       }
       const key = request.headers["idempotency-key"]
       const effect = key === undefined
-        ? run(undefined)
+        ? Effect.suspend(() => run(undefined))
         : Effect.flatMap(
           Effect.fromResult(Operations.prepare(method, params)),
           (prepared) =>
@@ -367,7 +402,6 @@ const make = Effect.gen(function*() {
         )
       return isSend ? Effect.ensuring(effect, Effect.sync(turn.end)) : effect
     })
-  })
 
   const limited = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.timeoutOrElse(effect, { duration: limits.requestTime, orElse: () => Effect.fail(timedOut) })
@@ -386,7 +420,10 @@ const make = Effect.gen(function*() {
     }
   }
 
-  const handle = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
+  const handleIn = (
+    request: HttpServerRequest.HttpServerRequest,
+    context: Context.Context<Scope.Scope>
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse> => {
     const begun = performance.now()
     const { url } = request
     const mark = url.indexOf("?")
@@ -397,7 +434,7 @@ const make = Effect.gen(function*() {
     const headers = cors === undefined ? common : { ...common, ...cors }
     const allow = Route.allow(route)
     if (request.method === "OPTIONS" && allow !== "") {
-      return HttpServerResponse.empty({ status: 204, headers: { ...headers, allow } })
+      return Effect.succeed(HttpServerResponse.empty({ status: 204, headers: { ...headers, allow } }))
     }
     inFlight++
     const site = request.headers["sec-fetch-site"]
@@ -409,42 +446,56 @@ const make = Effect.gen(function*() {
     const kind = route._tag === "Session" ? route.kind : ""
     const name = route._tag === "System" ? route.path : routeNames[route._tag].replace("{kind}", kind)
     const seen: Seen = { route: name, method: "", session: "" }
-    const exit = yield* Effect.exit(refused ?? answer(request, route, mark < 0 ? "" : url.slice(mark + 1), seen))
-    inFlight--
-    let response: HttpServerResponse.HttpServerResponse
-    if (Exit.isSuccess(exit)) {
-      response = exit.value._tag === "Response"
-        ? HttpServerResponse.setHeaders(exit.value.response, headers)
-        : HttpServerResponse.text(Envelope.success(style, exit.value.value), {
-          contentType: "application/json",
-          headers
-        })
-    } else {
-      // nobody is there any more to be answered
-      if (Exit.hasInterrupts(exit)) return yield* Effect.interrupt
-      const failure = Failure.fromCause(exit.cause)
-      if (failure === Failure.internal) yield* Effect.logError("A request has failed", withoutFailures(exit.cause))
-      response = HttpServerResponse.text(Envelope.failure(style, failure), {
-        status: failure.code,
-        contentType: "application/json",
-        headers: {
-          ...headers,
-          ...failure.retryAfter === undefined ? {} : { "retry-after": String(failure.retryAfter) },
-          ...failure.contentRange === undefined ? {} : { "content-range": failure.contentRange },
-          ...failure.code === 405 ? { allow } : {}
-        }
-      })
+    const finish = (made: HttpServerResponse.HttpServerResponse) => {
+      // a connection that is kept would keep the server from closing
+      const response = isStopping ? HttpServerResponse.setHeader(made, "connection", "close") : made
+      annotate(context, request.method, seen, response.status)
+      Metrics.requestsOf(response.status).updateUnsafe(1, context)
+      Metrics.requestTime.updateUnsafe((performance.now() - begun) / 1_000, context)
+      return Effect.succeed(response)
     }
-    // a connection that is kept would keep the server from closing
-    if (isStopping) response = HttpServerResponse.setHeader(response, "connection", "close")
-    yield* Effect.withFiber((fiber) => {
-      annotate(fiber, request.method, seen, response.status)
-      return Effect.void
-    })
-    yield* Metric.update(Metrics.requestsOf(response.status), 1)
-    yield* Metric.update(Metrics.requestTime, (performance.now() - begun) / 1_000)
-    return response
-  })
+    return Effect.matchCauseEffect(
+      refused ?? answer(request, route, mark < 0 ? "" : url.slice(mark + 1), seen, context),
+      {
+        onSuccess: (found) => {
+          inFlight--
+          return finish(
+            found._tag === "Response"
+              ? HttpServerResponse.setHeaders(found.response, headers)
+              : HttpServerResponse.text(Envelope.success(style, found.value), {
+                contentType: "application/json",
+                headers
+              })
+          )
+        },
+        onFailure: (cause) => {
+          inFlight--
+          // nobody is there any more to be answered
+          if (Cause.hasInterrupts(cause)) return Effect.interrupt
+          const failure = Failure.fromCause(cause)
+          const response = HttpServerResponse.text(Envelope.failure(style, failure), {
+            status: failure.code,
+            contentType: "application/json",
+            headers: {
+              ...headers,
+              ...failure.retryAfter === undefined ? {} : { "retry-after": String(failure.retryAfter) },
+              ...failure.contentRange === undefined ? {} : { "content-range": failure.contentRange },
+              ...failure.code === 405 ? { allow } : {}
+            }
+          })
+          return failure === Failure.internal
+            ? Effect.andThen(
+              Effect.logError("A request has failed", withoutFailures(cause)),
+              Effect.suspend(() => finish(response))
+            )
+            : finish(response)
+        }
+      }
+    )
+  }
+
+  const handle: Gateway["Service"]["handle"] = (request) =>
+    Effect.withFiber((fiber) => handleIn(request, fiber.context as Context.Context<Scope.Scope>))
 
   return Gateway.of({
     handle,
@@ -497,6 +548,9 @@ const traced = (gateway: Gateway["Service"], request: HttpServerRequest.HttpServ
 const isUnrouted = (error: unknown): boolean =>
   typeof error === "object" && error !== null &&
   (error as { readonly reason?: { readonly _tag?: unknown } }).reason?._tag === "RouteNotFound"
+
+/** Paths of which all belong to the gateway, and none to health, metrics or the description of the API. */
+const isCall = /^\/(?:user|bot|api\/)/
 
 /**
  * Routes of the gateway, for a server of one's own.
@@ -575,11 +629,24 @@ export const layerHttp = (
       websocket: { maxPayload: 64 * 1024 }
     }
   )
-  const served = HttpRouter.serve(layerRoutes, {
-    disableLogger: true,
-    disableListenLog: true,
-    routerConfig: { maxParamLength: 2048, ignoreDuplicateSlashes: false, caseSensitive: true }
-  })
+  const served = Layer.unwrap(Effect.gen(function*() {
+    const gateway = yield* Gateway
+    const routed = yield* Effect.provideService(HttpRouter.toHttpEffect(layerRoutes), HttpRouter.RouterConfig, {
+      maxParamLength: 2048,
+      ignoreDuplicateSlashes: false,
+      caseSensitive: true
+    })
+    // The router would lead them here too, at the cost of another few steps.
+    return HttpServer.serve(
+      Effect.flatMap(
+        HttpServerRequest.HttpServerRequest,
+        (request) =>
+          (request.method === "POST" || request.method === "GET") && isCall.test(request.url)
+            ? Effect.interruptible(traced(gateway, request))
+            : routed
+      )
+    )
+  }))
   // ends first: those who wait for updates would keep the server from closing
   const stopped = Layer.effectDiscard(
     Effect.flatMap(Gateway, (gateway) => Effect.addFinalizer(() => gateway.stop))

@@ -75,6 +75,30 @@ export const method = (name: string): Api.AnyMethod | undefined => {
   return found === undefined || fields(name).some((field) => field.type === "!X") ? undefined : found
 }
 
+let similarNames: Map<string, string> | undefined
+
+/**
+ * A method that somebody may have meant: its name in other letters, or without what stands before the dot.
+ *
+ * @category queries
+ * @since 1.0.0
+ */
+export const similar = (name: string): string | undefined => {
+  if (name.length > 64) return undefined
+  if (similarNames === undefined) {
+    similarNames = new Map()
+    for (const whole of ApiMethods.all().keys()) {
+      if (method(whole) === undefined) continue
+      const small = whole.toLowerCase()
+      similarNames.set(small, whole)
+      const last = small.slice(small.indexOf(".") + 1)
+      // what people send and ask for is in `messages`, whatever else is called the same
+      if (!similarNames.has(last) || whole.startsWith("messages.")) similarNames.set(last, whole)
+    }
+  }
+  return similarNames.get(name.toLowerCase().replaceAll("_", ""))
+}
+
 const camelCase = (name: string): string => name.replace(/_([a-z0-9])/g, (_, c: string) => c.toUpperCase())
 
 const own = (parameters: Parameters, name: string): unknown =>

@@ -20,6 +20,7 @@ import * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
 import * as OtherUpdates from "@effect-mtproto/transport/OtherUpdates"
 import * as SessionStore from "@effect-mtproto/transport/SessionStore"
 import type { Transport } from "@effect-mtproto/transport/Transport"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -27,11 +28,14 @@ import * as Exit from "effect/Exit"
 import * as FiberMap from "effect/FiberMap"
 import * as Layer from "effect/Layer"
 import * as LayerMap from "effect/LayerMap"
+import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
+import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as SqlClient from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as AllowedUpdates from "./AllowedUpdates.ts"
 import * as Failure from "./Failure.ts"
 import { GatewayOptions } from "./GatewayOptions.ts"
@@ -91,6 +95,11 @@ export class Sessions extends Context.Service<Sessions, {
     id: string,
     effect: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E | OpenError, Exclude<R, Services>>
+  /**
+   * The same, for what needs nothing but the services of the session, and more cheaply: of what surrounds it, it sees the
+   * tracer, the span, the clock and what concerns logging.
+   */
+  readonly run: <A, E>(id: string, effect: Effect.Effect<A, E, Services>) => Effect.Effect<A, E | OpenError>
   /** The services of a session, open as long as the scope is. */
   readonly open: (id: string) => Effect.Effect<Context.Context<Services>, OpenError, Scope.Scope>
   /** Closes a session; whoever needs it next opens it again. */
@@ -218,6 +227,36 @@ export const recordOutcome =
     )
   }
 
+// ----- what surrounds a call
+
+/** What whoever calls may have chosen, and what holds within a session too. */
+const chosen: ReadonlyArray<Context.Key<any, any>> = [
+  Tracer.Tracer,
+  Tracer.ParentSpan,
+  References.TracerEnabled,
+  Clock.Clock,
+  Logger.CurrentLoggers,
+  References.MinimumLogLevel,
+  References.CurrentLogLevel,
+  References.CurrentLogAnnotations,
+  References.CurrentLogSpans
+]
+
+/** To put two contexts together with each call would cost more than the rest of its way; few values ever differ. */
+const surrounded = <Services>(
+  services: Context.Context<Services>,
+  current: Context.Context<never>
+): Context.Context<Services> => {
+  let context = services as Context.Context<any>
+  for (const key of chosen) {
+    const value = Context.getOrUndefined(current as Context.Context<any>, key)
+    if (value !== undefined && value !== Context.getOrUndefined(context, key)) {
+      context = Context.add(context, key, value)
+    }
+  }
+  return context
+}
+
 // ----- the layer
 
 type Base = Crypto | Vault | SqlClient.SqlClient | GatewayStore | GatewayOptions
@@ -226,6 +265,7 @@ const make = Effect.gen(function*() {
   const options = yield* GatewayOptions
   const store = yield* GatewayStore
   const scope = yield* Effect.scope
+  const surroundings = yield* Effect.context<never>()
   const gates = Gate.make()
   let opened = 0
   const counted = Layer.effectDiscard(Effect.acquireRelease(
@@ -272,6 +312,8 @@ const make = Effect.gen(function*() {
   // more than most requests do.
   interface Held {
     readonly context: Context.Context<Services>
+    /** The same with what surrounds the gateway. */
+    readonly whole: Context.Context<Services>
     inUse: number
     lastUsed: number
   }
@@ -282,7 +324,12 @@ const make = Effect.gen(function*() {
   const hold = (id: string) =>
     Effect.scoped(Effect.gen(function*() {
       const context = yield* map.contextEffect(id)
-      const entry: Held = { context, inUse: 0, lastUsed: performance.now() }
+      const entry: Held = {
+        context,
+        whole: Context.merge(surroundings, context),
+        inUse: 0,
+        lastUsed: performance.now()
+      }
       held.set(id, entry)
       while (true) {
         const rest = idle - (performance.now() - entry.lastUsed)
@@ -311,18 +358,29 @@ const make = Effect.gen(function*() {
       return Effect.andThen(FiberMap.remove(holders, id), map.invalidate(id))
     })
 
+  const leave = (entry: Held) =>
+    Effect.sync(() => {
+      entry.inUse--
+      entry.lastUsed = performance.now()
+    })
+
+  const run: Sessions["Service"]["run"] = (id, effect) =>
+    Effect.suspend(() => {
+      const entry = held.get(id)
+      if (entry === undefined) return use(id, effect) as Effect.Effect<any, any>
+      entry.inUse++
+      return Effect.ensuring(
+        Effect.updateContext(effect, (current: Context.Context<never>) => surrounded(entry.whole, current)),
+        leave(entry)
+      )
+    })
+
   const use = <A, E, R>(id: string, effect: Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
       const entry = held.get(id)
       if (entry !== undefined) {
         entry.inUse++
-        return Effect.ensuring(
-          Effect.provideContext(effect, entry.context),
-          Effect.sync(() => {
-            entry.inUse--
-            entry.lastUsed = performance.now()
-          })
-        )
+        return Effect.ensuring(Effect.provideContext(effect, entry.context), leave(entry))
       }
       return Effect.scoped(
         Effect.flatMap(map.contextEffect(id), (context) =>
@@ -332,6 +390,7 @@ const make = Effect.gen(function*() {
 
   return Sessions.of({
     use: use as Sessions["Service"]["use"],
+    run,
     open: (id) => Effect.tap(map.contextEffect(id), () => keep(id)),
     close,
     choose: (id, allowedUpdates) =>

@@ -2,7 +2,6 @@
  * The body of a request: JSON, a form, or a form with a file that is handed on as it comes.
  */
 import * as ByteSize from "effect/ByteSize"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
@@ -15,6 +14,7 @@ import type { IncomingMessage } from "node:http"
 import * as Failure from "../Failure.ts"
 import type { Limits } from "../GatewayOptions.ts"
 import * as Params from "../Params.ts"
+import { millis } from "./millis.ts"
 
 /** A file on its way in; it can be read once. */
 export interface File {
@@ -82,7 +82,7 @@ const readSource = (source: IncomingMessage, limits: Limits): Effect.Effect<Uint
     }
     const onEnd = () => end(Effect.succeed(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
     const onBreak = () => end(Effect.fail(unreadable))
-    const timer = setTimeout(() => give(tooSlow), Duration.toMillis(Duration.fromInputUnsafe(limits.bodyTime)))
+    const timer = setTimeout(() => give(tooSlow), millis(limits.bodyTime))
     source.on("data", onData).on("end", onEnd).on("error", onBreak).on("close", onBreak)
     return Effect.sync(leave)
   })

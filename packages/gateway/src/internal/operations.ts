@@ -24,6 +24,9 @@ const own: { readonly [name: string]: Operation } = {
   logout: Logins.logOut,
   getupdates: Inbox.getUpdates,
   getmtprotoupdates: Inbox.getUpdates,
+  // they are there without being asked for
+  enablegetupdates: () => Effect.succeed(json(true)),
+  enablegetmtprotoupdates: () => Effect.succeed(json(true)),
   setwebhook: Inbox.setWebhook,
   setmtprotowebhook: Inbox.setWebhook,
   deletewebhook: Inbox.deleteWebhook,
@@ -99,6 +102,10 @@ interface Shape {
   readonly isEndless: boolean
   readonly has: (name: string) => boolean
   readonly isText: (name: string) => boolean
+  /** The name without what is written in one way or another. */
+  readonly plain: string
+  /** What a person who is logged in may call. */
+  operation?: Operation
 }
 
 const endless = /^(events|websocket|getupdates|getmtprotoupdates|downloadencrypted|uploadencrypted)$/
@@ -113,7 +120,8 @@ const shapeOf = (method: string): Shape => {
     isSend,
     isEndless: isSend || endless.test(plain(method)),
     has: (name) => names.has(name),
-    isText: (name) => texts.has(name)
+    isText: (name) => texts.has(name),
+    plain: plain(method)
   }
 }
 
@@ -147,8 +155,14 @@ const plain = (method: string): string => method.toLowerCase().replaceAll("_", "
 
 // ----- everything else
 
-const noSuchMethod = (method: string) =>
-  Failure.make(404, "METHOD_UNKNOWN", `There is no method ${JSON.stringify(method.slice(0, 64))}`)
+const noSuchMethod = (method: string) => {
+  const similar = LooseTl.similar(method)
+  return Failure.make(
+    404,
+    "METHOD_UNKNOWN",
+    `There is no method ${JSON.stringify(method.slice(0, 64))}${similar === undefined ? "" : `; there is ${similar}`}`
+  )
+}
 
 const randomLong = ({ crypto }: Gateway) => () => {
   const bytes = crypto.randomBytes(8)
@@ -240,12 +254,13 @@ const forBot = (method: string): Operation => {
 /** The operation of a method, with parameters as the operation wants them. */
 export const find = (kind: "user" | "bot", method: string, state: string): Operation => {
   if (method === "") return () => Effect.fail(Failure.noMethod)
-  const step = plain(method)
+  const known = shape(method)
+  const step = known.plain
   if (kind === "user") {
     if (Object.hasOwn(steps, step)) return steps[step]!
     if (state !== "ready") return (_, { session }) => Effect.fail(Logins.incomplete(session))
   }
-  return kind === "bot" ? forBot(method) : forPerson(method)
+  return kind === "bot" ? forBot(method) : known.operation ??= forPerson(method)
 }
 
 /** Parameters under the names of the method; texts that are JSON become that, except where a text is wanted. */

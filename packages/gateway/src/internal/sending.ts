@@ -10,7 +10,6 @@ import * as RawMessage from "@effect-mtproto/secret-chats/RawMessage"
 import { SecretChats } from "@effect-mtproto/secret-chats/SecretChats"
 import { sendEncryptedService } from "@effect-mtproto/secret-chats/sendEncryptedService"
 import { uploadEncryptedFile } from "@effect-mtproto/secret-chats/uploadEncryptedFile"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Fiber from "effect/Fiber"
@@ -24,6 +23,7 @@ import * as Params from "../Params.ts"
 import { Runtime, type Services } from "../Sessions.ts"
 import type { File } from "./body.ts"
 import { type Call, type Gateway, json, type Operation } from "./call.ts"
+import { millis } from "./millis.ts"
 
 // ----- what is sent
 
@@ -187,13 +187,12 @@ export const inOrder = <A>(
   chatId: number,
   effect: Effect.Effect<A, unknown, Services>
 ): Effect.Effect<A, unknown> => {
-  const send = sessions.use(
+  const send = sessions.run(
     session.id,
     Effect.flatMap(Runtime, ({ warm }) => {
       const begun = Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), (fiber) => {
         turn.end()
-        const { requestTime } = options.limits
-        return within(fiber, Duration.toMillis(Duration.fromInputUnsafe(requestTime)), timedOut)
+        return within(fiber, millis(options.limits.requestTime), timedOut)
       })
       return warm.has(chatId) ? begun : Effect.andThen(Effect.ignore(warmUp(chatId)), begun)
     })
@@ -232,23 +231,37 @@ const rawDraft = (
   })
 }
 
-const send = (via: "service" | "message"): Operation =>
-  Effect.fnUntraced(function*(gateway, call) {
-    const chatId = yield* chatIdOf(call.params)
-    const { params, randomId } = call
-    const message = yield* Effect.fromResult(
-      params["data"] === undefined
-        ? draft(params["message"], randomId, params["parse_mode"])
-        : rawDraft(params, randomId)
+/** Makes an effect without looking for who makes it: of each call that would cost a walk over the stack, and it is here. */
+const untraced = <A>(make: () => A): A => {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return make()
+  } finally {
+    Error.stackTraceLimit = limit
+  }
+}
+
+const send = (via: "service" | "message"): Operation => (gateway, call) => {
+  const { params, randomId } = call
+  const peer = LoosePeer.chatId(params["peer"])
+  if (Result.isFailure(peer)) return Effect.fail(peer.failure)
+  const chatId = peer.success
+  const drafted = params["data"] === undefined
+    ? draft(params["message"], randomId, params["parse_mode"])
+    : rawDraft(params, randomId)
+  if (Result.isFailure(drafted)) return Effect.fail(drafted.failure)
+  const message = drafted.success
+  const flag = Params.flag(params, "silent")
+  if (Result.isFailure(flag)) return Effect.fail(flag.failure)
+  const silent = flag.success
+  const program = via === "service"
+    ? untraced(() => sendEncryptedService(chatId, message))
+    : SecretChats.use((chats) =>
+      chats.send(chatId, silent && message._tag === "decryptedMessage" ? { ...message, silent } : message)
     )
-    const silent = yield* Effect.fromResult(Params.flag(call.params, "silent"))
-    const program = via === "service"
-      ? sendEncryptedService(chatId, message)
-      : SecretChats.use((chats) =>
-        chats.send(chatId, silent && message._tag === "decryptedMessage" ? { ...message, silent } : message)
-      )
-    return json(outcomes(yield* inOrder(gateway, call, chatId, program)))
-  })
+  return Effect.map(inOrder(gateway, call, chatId, program), (sent) => json(outcomes(sent)))
+}
 
 export const sendService: Operation = send("service")
 export const sendMessage: Operation = send("message")
