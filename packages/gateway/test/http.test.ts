@@ -149,6 +149,9 @@ layer(Support.World.layer(), { excludeTestServices: true, timeout: "60 seconds" 
       yield* telegram.answer(Api.help.getPromoData, () => ({ _tag: "help.promoDataEmpty", expires: 5 }))
       assert.deepStrictEqual(yield* client.call(`${ann}/help->getPromoData`), { _: "help.promoDataEmpty", expires: 5 })
       assert.isDefined(LooseTl.method("help.getPromoData"))
+      const unknown = yield* client.post(`${ann}/getDialogs`)
+      assert.strictEqual(unknown.body.description, "There is no method \"getDialogs\"; there is messages.getDialogs")
+      assert.isTrue(yield* client.call(`${ann}/enableGetUpdates`))
     }))
 
   it.effect("sends files as they come, and gives them back, whole or in part", () =>

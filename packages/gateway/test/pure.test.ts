@@ -279,6 +279,20 @@ describe("LooseTl", () => {
     assert.deepEqual((ids.success as any).id, [{ _tag: "inputMessageID", id: 4 }])
   })
 
+  it("finds what was meant by a name", () => {
+    const pairs = [
+      ["messages.sendmessage", "messages.sendMessage"],
+      ["getDialogs", "messages.getDialogs"],
+      ["get_full_user", "users.getFullUser"],
+      ["HELP.GETCONFIG", "help.getConfig"],
+      ["invokeWithLayer", undefined],
+      ["__proto__", undefined],
+      ["nope", undefined],
+      ["x".repeat(65), undefined]
+    ] as const
+    for (const [name, meant] of pairs) assert.strictEqual(LooseTl.similar(name), meant, name)
+  })
+
   it("says which parameter is wrong", () => {
     assert.match(
       failureOf(build("messages.sendMessage", { peer: 5, message: "x" })).description,
