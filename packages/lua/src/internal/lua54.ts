@@ -178,12 +178,19 @@ export class Lua {
             this.isFull = true
             return 0
           }
-          try {
-            wasm.grow(Math.ceil((wanted - wasm.buffer.byteLength) / PAGE))
-            return 1
-          } catch {
-            return 0
+          // Growing page by page takes time that is quadratic in the size; what is not written to takes no memory.
+          const now = wasm.buffer.byteLength / PAGE
+          const least = Math.ceil(wanted / PAGE)
+          const most = Math.max(least, Math.floor(Math.min(memory / PAGE, now * 1.25)))
+          for (const pages of [most, least]) {
+            try {
+              wasm.grow(pages - now)
+              return 1
+            } catch {
+              // less may do
+            }
           }
+          return 0
         },
         emscripten_date_now: () => Date.now(),
         _emscripten_get_now_is_monotonic: () => 0
