@@ -298,7 +298,7 @@ export class TlWriter {
 
   /** Fails: `value` is not what the type asks for. */
   invalid(expected: string, value: unknown): never {
-    return this.fail("InvalidValue", expected, describe(value))
+    return this.fail("InvalidValue", expected, describe(value, expected))
   }
 
   /** Fails at the present position. */

@@ -308,6 +308,18 @@ describe("refusals", () => {
     }
   })
 
+  it("a number of another kind is not said to be out of range", () => {
+    const found = (write: (w: TlWriter) => void) => errorOf(() => written(write)).found
+    assert.strictEqual(found((w) => w.long(1 as never)), "a number")
+    assert.strictEqual(found((w) => w.long(1n << 63n)), "a bigint out of range")
+    assert.strictEqual(found((w) => w.int(1n as never)), "a bigint")
+    assert.strictEqual(found((w) => w.int(2 ** 31)), "an integer out of range")
+    assert.strictEqual(found((w) => w.int(0.5)), "a number that is not an integer")
+    assert.strictEqual(found((w) => w.string(5 as never)), "a number")
+    assert.strictEqual(found((w) => w.double(5n as never)), "a bigint")
+    assert.strictEqual(found((w) => w.bytes(0.5 as never)), "a number")
+  })
+
   it("sizes", () => {
     const w = new TlWriter({ maxSize: 100 })
     w.bytes(new Uint8Array(60))

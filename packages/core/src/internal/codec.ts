@@ -108,13 +108,8 @@ export const fromLayout = (layout: Layout, mode?: Mode): Codec => {
 }
 
 const refuseBytes = (value: unknown): never => {
-  throw new TlError({
-    reason: "InvalidValue",
-    path: [],
-    offset: 0,
-    expected: "bytes (a Uint8Array)",
-    found: describe(value)
-  })
+  const expected = "bytes (a Uint8Array)"
+  throw new TlError({ reason: "InvalidValue", path: [], offset: 0, expected, found: describe(value, expected) })
 }
 
 // Encoding is synchronous, so one writer serves all.

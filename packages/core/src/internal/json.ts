@@ -263,7 +263,7 @@ const unknownTag = (path: Path, type: string, tag: string): never =>
   fail("UnknownConstructor", path, `a constructor of ${type}`, JSON.stringify(tag.slice(0, 80)))
 
 const invalid = (path: Path, expected: string, value: unknown): never =>
-  fail("InvalidValue", path, expected, describe(value))
+  fail("InvalidValue", path, expected, describe(value, expected))
 
 const fail = (reason: Reason, path: Path, expected: string, found: string): never => {
   throw new TlError({ reason, path: [...path], offset: 0, expected, found })
