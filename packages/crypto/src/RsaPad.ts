@@ -94,6 +94,8 @@ export const decrypt: (
 /**
  * Encrypts at most 235 bytes in the older form, `SHA1(data) | data | random`.
  *
+ * {@link decryptLegacy} finds the end only of data whose length is a multiple of 4 and not 0, as of every TL object.
+ *
  * `padding` replaces the random bytes that fill 255.
  *
  * @since 1.0.0

@@ -1,7 +1,7 @@
 /**
  * The cases that every `Crypto` layer passes, without a test framework, so that
- * they run wherever the layer does. Numbers are from FIPS 197, NIST SP 800-38A,
- * RFC 1321, 3174, 6234, 8018, the IGE paper of OpenSSL, and the AES tests of
+ * they run wherever the layer does. Numbers are from FIPS 197, NIST SP 800-38A, AESAVS,
+ * RFC 1321, 3174, 6070, 6234, 8018, the IGE paper of OpenSSL, and the AES tests of
  * TDLib.
  */
 import * as Effect from "effect/Effect"
@@ -126,6 +126,21 @@ const IGE = {
   cipher: "792ea8ae577b1a66cb3bd92679b8030ca54ee631976bd3a04547fdcb4639fa69"
 }
 
+// NIST AESAVS, GFSbox, KeySbox, VarTxt and VarKey of 256 bits: with an IV of zeros, a block of IGE is a block of AES
+const ZERO_BLOCK = "0".repeat(32)
+const ZERO_KEY = ZERO_BLOCK + ZERO_BLOCK
+const BLOCKS: ReadonlyArray<readonly [key: string, plain: string, cipher: string]> = [
+  [ZERO_KEY, "014730f80ac625fe84f026c60bfd547d", "5c9d844ed46f9885085e5d6a4f94c7d7"],
+  [ZERO_KEY, "0b24af36193ce4665f2825d7b4749c98", "a9ff75bd7cf6613d3731c77c3b6d0c04"],
+  [ZERO_KEY, "761c1fe41a18acf20d241650611d90f1", "623a52fcea5d443e48d9181ab32c7421"],
+  [ZERO_KEY, "8a560769d605868ad80d819bdba03771", "38f2c7ae10612415d27ca190d27da8b4"],
+  [ZERO_KEY, "91fbef2d15a97816060bee1feaa49afe", "1bc704f1bce135ceb810341b216d7abe"],
+  ["c47b0294dbbbee0fec4757f22ffeee3587ca4730c3d33b691df38bab076bc558", ZERO_BLOCK, "46f2fb342d6f0ab477476fc501242c5f"],
+  ["28d46cffa158533194214a91e712fc2b45b518076675affd910edeca5f41ac64", ZERO_BLOCK, "4bf3b0a69aeb6657794f2901b1440ad4"],
+  [ZERO_KEY, `8${"0".repeat(31)}`, "ddc6bf790c15760d8d9aeb6f9a75fd4e"],
+  [`8${"0".repeat(63)}`, ZERO_BLOCK, "e35a6dcb19b201a01ebcfa8aa22b5759"]
+]
+
 const IGE_CRC: ReadonlyArray<readonly [number, number]> = [
   [0, 0],
   [16, 2045698207],
@@ -191,6 +206,20 @@ const CTR = [
 // lengths around the points where an implementation changes its method
 const LENGTHS = [16, 48, 64, 240, 512, 1008, 1024, 1040, 1536, 2048, 4096, 32752, 32768, 32784, 65552, 131_088]
 
+// the inputs of RFC 6070 with HMAC-SHA-512, as published for it: iterations, result
+const KDF_KNOWN: ReadonlyArray<readonly [iterations: number, result: string]> = [
+  [
+    1,
+    "867f70cf1ade02cff3752599a3a53dc4af34c7a669815ae5d513554e1c8cf252" +
+    "c02d470a285a0501bad999bfe943c08f050235d7d68b1da55e63f73b60a57fce"
+  ],
+  [
+    2,
+    "e1d9c16aa681708a45f5c7c4e215ceb66e011a2e9f0040713f18aefdb866d53c" +
+    "f76cab2868a39b9f7840edce4fef5a82be67335c77a6068e04112754f27ccf4e"
+  ]
+]
+
 const KDF = {
   password: "pbkdf2 test",
   salt: "some salt",
@@ -199,6 +228,8 @@ const KDF = {
 }
 
 const PQ: ReadonlyArray<readonly [bigint, bigint]> = [
+  // an older edition of core.telegram.org/mtproto/samples-auth_key
+  [0x494C553Bn, 0x53911073n],
   [3n, 5n],
   [613n, 617n],
   [179424611n, 179424673n],
@@ -254,6 +285,13 @@ export const cases: ReadonlyArray<Case> = [
       Hex.encode(aesIgeDecrypt(counting, counting, counting)),
       "e5777afacd7b2c16f7ac40cae61ef603fee6098fb8a8860ab9ee672cd7e5bacc"
     )
+  }),
+  sync("AES-256 of known blocks", ({ aesIgeDecrypt, aesIgeEncrypt }) => {
+    const iv = new Uint8Array(32)
+    for (const [key, plain, cipher] of BLOCKS) {
+      equal("encrypt", Hex.encode(aesIgeEncrypt(hex(plain), hex(key), iv)), cipher)
+      equal("decrypt", Hex.encode(aesIgeDecrypt(hex(cipher), hex(key), iv)), plain)
+    }
   }),
   sync("AES-256-IGE of generated texts", ({ aesIgeDecrypt, aesIgeEncrypt }) => {
     for (const [length, crc] of IGE_CRC) {
@@ -471,6 +509,10 @@ export const cases: ReadonlyArray<Case> = [
       yield* check(() => equal("64 bytes", Hex.encode(derived), KDF.result))
       const short = yield* crypto.pbkdf2Sha512(text(KDF.password), text(KDF.salt), 10, 20)
       yield* check(() => equal("20 bytes", Hex.encode(short), KDF.result.slice(0, 40)))
+      for (const [iterations, result] of KDF_KNOWN) {
+        const known = yield* crypto.pbkdf2Sha512(text("password"), text("salt"), iterations, 64)
+        yield* check(() => equal(`${iterations} iterations`, Hex.encode(known), result))
+      }
       const nothing = new Uint8Array(0)
       yield* failsWith("iterations", crypto.pbkdf2Sha512(nothing, nothing, 0, 64), "InvalidArgument")
       yield* failsWith("length", crypto.pbkdf2Sha512(nothing, nothing, 1, 0), "InvalidArgument")
