@@ -74,9 +74,9 @@ const flags = {
   ),
   memory: Flag.Int("memory").pipe(
     Flag.withDefault(64),
-    Flag.withSchema(positive),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 16, maximum: 4096 }))),
     Flag.withMetavar("MiB"),
-    Flag.withDescription("Memory that the script may take, 16 at least")
+    Flag.withDescription("Memory that the script may take, 16 to 4096")
   ),
   instructions: Flag.Int("instructions").pipe(
     Flag.withDefault(100_000_000),

@@ -96,7 +96,9 @@ describe("secret-chats lua", () => {
       const { errors, failed } = yield* inHere(["lua", script], named)
       assert.include(errors, "VAULT_PASSPHRASE")
       assert.isTrue(failed)
-      assert.isTrue((yield* inHere(["lua", "--memory", "0", script])).failed)
+      for (const memory of ["0", "15", "4097", "x"]) {
+        assert.isTrue((yield* inHere(["lua", "--memory", memory, script])).failed, memory)
+      }
       const { errors: odd } = yield* inHere(["lua", script], { ...named, TELEGRAM_API_ID: "secret" })
       assert.strictEqual(odd.trim().split("\n").at(-1), "TELEGRAM_API_ID has to be a whole number, see my.telegram.org")
     }))

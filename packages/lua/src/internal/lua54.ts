@@ -190,6 +190,7 @@ export class Lua {
               // less may do
             }
           }
+          this.isFull = true
           return 0
         },
         emscripten_date_now: () => Date.now(),
