@@ -5,6 +5,7 @@
 import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
 import * as Media from "@effect-mtproto/secret-chats/Media"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { randomBytes } from "node:crypto"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -271,7 +272,7 @@ const files = Effect.gen(function*() {
     "40 seconds"
   )
   yield* check(
-    "killed: TDLib is killed while it downloads, and has the file when it is started again",
+    "killed: TDLib is killed while it downloads; started again, it has this file, unless it lost the message, and the next",
     Effect.gen(function*() {
       const message = yield* Effect.scoped(Effect.gen(function*() {
         const client = yield* TdProcess.start(options)
@@ -305,11 +306,26 @@ const files = Effect.gen(function*() {
         return message
       }))
       yield* Effect.scoped(Effect.gen(function*() {
-        const client = yield* TdProcess.start(options)
-        yield* client.invoke({ _: "loadChats", limit: 100 }).pipe(Effect.ignore)
-        const again = yield* client.invoke({ _: "getMessage", chat_id: known.chatId, message_id: message.id })
-        const file = TdFiles.document.file(again.content)!
-        yield* OurFiles.sameBytes(yield* TdFiles.download(client, file), content)
+        const td = { ...known, client: yield* TdProcess.start(options) }
+        const again = yield* Effect.result(
+          td.client.invoke({ _: "getMessage", chat_id: known.chatId, message_id: message.id })
+        )
+        if (Result.isSuccess(again)) {
+          const file = TdFiles.document.file(again.success.content)!
+          yield* OurFiles.sameBytes(yield* TdFiles.download(td.client, file), content)
+        }
+        yield* OurFiles.send(
+          chat,
+          Media.document({ caption: "the next", fileName: "next.bin" }),
+          FileSource.fromBytes(content.subarray(0, 70_000))
+        )
+        const next = yield* TdChat.receive(
+          td,
+          "the next document",
+          ({ content }) =>
+            TdFiles.document.caption(content)?.text === "the next" ? TdFiles.document.file(content) : undefined
+        )
+        yield* OurFiles.sameBytes(yield* TdFiles.download(td.client, next), content.subarray(0, 70_000))
       }))
     }),
     "40 seconds"
