@@ -228,6 +228,22 @@ describe("the stored form of an event", () => {
     assert.isTrue(Result.isSuccess(again) && sameEvent(again.success, event))
   }, { arbitrary: { runs: 300 } })
 
+  it("a message with a file, with a text, with both", () => {
+    const file = { id: 1n, accessHash: 2n, size: 3n, dcId: 4, keyFingerprint: 5 }
+    const event = { _tag: "NewMessage", randomId: 1n, index: 2, date: 3, message: text(1n) } as const
+    for (const one of [event, { ...event, file }]) {
+      assert.deepStrictEqual(Events.decode(Events.encode(one)), Result.succeed(one))
+    }
+  })
+
+  it("a text that is no UTF-8 is no text", () => {
+    const bytes = Events.encode({ _tag: "NewMessage", randomId: 1n, index: 2, date: 3, message: text(1n, "~") })
+    const broken = bytes.map((byte) => byte === 0x7e ? 0xff : byte)
+    assert.isTrue(Result.isFailure(Events.decode(broken)))
+    // nor is a mark of byte order in front of it
+    assert.isTrue(Result.isFailure(Events.decode(Uint8Array.of(0xef, 0xbb, 0xbf, ...bytes))))
+  })
+
   it("malformed: one error that holds nothing", () => {
     const bytes = Events.encode({ _tag: "ChatWaiting", date: 1 })
     const result = Events.decode(rewrite(bytes, (v) => v.event.date = "now"))

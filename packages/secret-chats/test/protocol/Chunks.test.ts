@@ -228,3 +228,35 @@ describe.each(["ReadMessages", "DeleteMessages", "ScreenshotMessages"] as const)
     assert.deepStrictEqual(Chunks.split(one, never), [one])
   })
 })
+
+describe("white space (Unicode), and what is next to it", () => {
+  const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+  const units = [
+    ...range(0x08, 0x0e),
+    ...range(0x1f, 0x21),
+    ...range(0x84, 0x86),
+    0xa0,
+    ...range(0x167f, 0x1681),
+    ...range(0x1fff, 0x200b),
+    ...range(0x2027, 0x202a),
+    0x202f,
+    ...range(0x205e, 0x2060),
+    ...range(0x2fff, 0x3001)
+  ]
+
+  it("is a place to cut after, but for the no-break ones", () => {
+    for (const unit of units) {
+      const character = String.fromCharCode(unit)
+      const isPlace = /\p{White_Space}/u.test(character) && ![0xa0, 0x2007, 0x202f].includes(unit)
+      const [first] = parts(`${"x".repeat(4000)}${character}${"y".repeat(200)}`)
+      assert.strictEqual(first!.length, isPlace ? 4001 : MAX, unit.toString(16))
+    }
+  })
+
+  it("ends a line in four cases, which come before a later space", () => {
+    for (const unit of units) {
+      const [first] = parts(`${"x".repeat(3500)}${String.fromCharCode(unit)}${"y".repeat(100)} ${"z".repeat(2000)}`)
+      assert.strictEqual(first!.length, [0x0a, 0x0d, 0x2028, 0x2029].includes(unit) ? 3501 : 3602, unit.toString(16))
+    }
+  })
+})
