@@ -260,3 +260,8 @@ describe("white space (Unicode), and what is next to it", () => {
     }
   })
 })
+
+it("an entity that begins where the piece ends, or has no length, is not in it", () => {
+  const bold = (offset: number, length: number) => ({ _tag: "messageEntityBold", offset, length }) as const
+  assert.deepStrictEqual(Chunks.cutEntities([bold(10, 5), bold(3, 0), bold(9, 5)], 0, 10), [bold(9, 1)])
+})
