@@ -32,7 +32,7 @@ export interface Options {
 const maxBatch = 512
 
 /** A commit takes the disk about half a millisecond, and holds up what others want of it. */
-const pace = 5
+const pace = 10
 
 const unavailable = (operation: string) => (cause: SqlError.SqlError): StoreError =>
   new StoreError({ reason: "unavailable", operation, cause })
