@@ -52,7 +52,8 @@ export const start = (
       killed
     )
     child.on("message", (message) => reports.push(message as Report))
-    const tell = (command: Command) => Effect.sync(() => void child.send(command))
+    // What is told to a process that has just been killed reaches nobody, which is no error.
+    const tell = (command: Command) => Effect.sync(() => void child.send(command, () => {}))
     yield* tell({ tag: "start", options })
     yield* reports.waitFor("start", (report) => report.tag === "started" ? report : undefined)
     return {

@@ -51,7 +51,7 @@ export const start = (
     })
     // what is said to a process that is gone is not heard
     child.on("error", () => undefined)
-    const tell = (command: Command) => Effect.sync(() => void (child.connected && child.send(command)))
+    const tell = (command: Command) => Effect.sync(() => void (child.connected && child.send(command, () => {})))
     yield* tell({ tag: "start", options, library })
     const { userId } = yield* reports.waitFor("start", (report) => report.tag === "started" ? report : undefined, {
       within: "20 seconds"
