@@ -148,7 +148,8 @@ const cutAt = (text: string, start: number): number => {
   }
   const grapheme = graphemes.containing(MAX_TEXT)!.index
   if (grapheme > 0) return grapheme
-  return isLow(window.charCodeAt(MAX_TEXT)) && isHigh(window.charCodeAt(MAX_TEXT - 1)) ? MAX_TEXT - 1 : MAX_TEXT
+  // half a code point alone would be a grapheme of its own
+  return isLow(window.charCodeAt(MAX_TEXT)) ? MAX_TEXT - 1 : MAX_TEXT
 }
 
 const isLineEnd = (unit: number): boolean => unit === 0x0a || unit === 0x0d || unit === 0x2028 || unit === 0x2029
@@ -159,8 +160,8 @@ const isSpace = (unit: number): boolean =>
   (unit >= 0x2000 && unit <= 0x200a && unit !== 0x2007) || unit === 0x2028 || unit === 0x2029 || unit === 0x205f ||
   unit === 0x3000
 
-const isHigh = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdbff
-const isLow = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff
+/** Of a surrogate pair, the second. */
+const isLow = (unit: number): boolean => (unit & 0xfc00) === 0xdc00
 
 /**
  * The entities of the piece `start..end` of a text, counted from its start. What

@@ -67,6 +67,12 @@ describe("where a text is cut", () => {
     assert.strictEqual(parts(pairs).join(""), pairs)
   })
 
+  it.each(["\u{1e000}", "\u{101fd}", "\u{e01ef}"])("nor between the halves of a mark: %j", (mark) => {
+    assert.deepStrictEqual(parts(`e${mark.repeat(MAX)}`).map((part) => part.length), [MAX - 1, MAX, 2])
+    assert.deepStrictEqual(parts(`ee${mark.repeat(MAX)}`).map((part) => part.length), [1, MAX - 1, MAX, 2])
+    assert.deepStrictEqual(parts(`e\u0301${mark.repeat(MAX)}`).map((part) => part.length), [MAX, MAX, 2])
+  })
+
   const alphabet = [
     "a",
     "b",
