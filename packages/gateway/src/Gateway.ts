@@ -164,6 +164,9 @@ const make = Effect.gen(function*() {
   const latch = yield* Latch.make(false)
   let isStopping = false
   let inFlight = 0
+  const leave = Effect.sync(() => {
+    inFlight--
+  })
 
   const requestRates = Rates.make({ rate: limits.requestsPerSecond, burst: 2 * limits.requestsPerSecond })
   const attemptRates = Rates.make({ rate: limits.attemptsPerMinute / 60, burst: limits.attemptsPerMinute })
@@ -454,22 +457,21 @@ const make = Effect.gen(function*() {
       Metrics.requestTime.updateUnsafe((performance.now() - begun) / 1_000, context)
       return Effect.succeed(response)
     }
+    const answered = refused ?? answer(request, route, mark < 0 ? "" : url.slice(mark + 1), seen, context)
     return Effect.matchCauseEffect(
-      refused ?? answer(request, route, mark < 0 ? "" : url.slice(mark + 1), seen, context),
+      // a client that goes ends the fiber: nothing behind this line is run then
+      Effect.ensuring(answered, leave),
       {
-        onSuccess: (found) => {
-          inFlight--
-          return finish(
+        onSuccess: (found) =>
+          finish(
             found._tag === "Response"
               ? HttpServerResponse.setHeaders(found.response, headers)
               : HttpServerResponse.text(Envelope.success(style, found.value), {
                 contentType: "application/json",
                 headers
               })
-          )
-        },
+          ),
         onFailure: (cause) => {
-          inFlight--
           // nobody is there any more to be answered
           if (Cause.hasInterrupts(cause)) return Effect.interrupt
           const failure = Failure.fromCause(cause)

@@ -94,6 +94,24 @@ describe("updates", () => {
       }
     }).pipe(Effect.scoped))
 
+  it.live("whoever goes before the answer is not waited for, nor counted any more", () =>
+    Effect.gen(function*() {
+      const telegram = yield* Support.server
+      const client = yield* Support.start(telegram, `${yield* Support.folder}/gateway.db`)
+      const ann = yield* Support.logIn(telegram, client, "+15550001")
+      const inFlight = (count: number) =>
+        Support.until(
+          client.fetch("/metrics"),
+          ({ body }) => new RegExp(`^gateway_requests_in_flight(?:\\{[^}]*\\})? ${count}$`, "m").test(body)
+        )
+      const poll = yield* Effect.forkChild(client.fetch(`${ann}/getUpdates?offset=100000&timeout=60`), {
+        startImmediately: true
+      })
+      yield* inFlight(1)
+      yield* Fiber.interrupt(poll)
+      yield* inFlight(0)
+    }).pipe(Effect.scoped))
+
   // the gateway would wait 20 seconds for connections that are kept
   it.live("a listener whose connection is kept does not hold up the end of the gateway", () =>
     Effect.gen(function*() {
