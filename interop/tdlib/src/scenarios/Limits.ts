@@ -2,6 +2,7 @@
  * Where the two sides draw their lines: what TDLib refuses to say in a secret chat, and what it makes of texts, answers,
  * captions, names and timers that no ordinary client writes.
  */
+import * as Api from "@effect-mtproto/core/Api"
 import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
 import * as Media from "@effect-mtproto/secret-chats/Media"
 import * as Effect from "effect/Effect"
@@ -611,6 +612,7 @@ const files = Effect.fnUntraced(function*(chat: Table.Pairing) {
 const blocked = Effect.fnUntraced(function*(chat: Table.Pairing) {
   const { ours, td } = chat
   const { ours: peer } = yield* Table.Table
+  const { server } = yield* World
   const sender = { _: "messageSenderUser", user_id: Number(peer.userId) } as const
   yield* check(
     "limits: TDLib blocks us: what we send fails with a reason",
@@ -620,6 +622,8 @@ const blocked = Effect.fnUntraced(function*(chat: Table.Pairing) {
         sender_id: sender,
         block_list: { _: "blockListMain" }
       })
+      // TDLib says so before the server has heard of it
+      yield* server.awaitCalls(Api.contacts.block)
       const result = yield* Effect.result(OurChat.sendText(ours, "into the block"))
       if (Result.isSuccess(result)) return yield* fail("sent")
       yield* equal(result.failure._tag, "UserIsBlocked", "error")
@@ -629,6 +633,7 @@ const blocked = Effect.fnUntraced(function*(chat: Table.Pairing) {
     "limits: TDLib lets us in again: the next message arrives, the one that failed does not, and there is no hole",
     Effect.gen(function*() {
       yield* td.client.invoke({ _: "setMessageSenderBlockList", sender_id: sender })
+      yield* server.awaitCalls(Api.contacts.unblock)
       yield* alive(chat, "let in again")
       yield* equal(TdChat.texts(td).includes("into the block"), false, "shown")
     })
