@@ -3,8 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { type ChildProcess, fork } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import * as Child from "./Child.ts"
 import * as EventLog from "./EventLog.ts"
 import type { Command, Report } from "./ourProcessMain.ts"
 import type { Options } from "./Peer.ts"
@@ -26,34 +25,15 @@ export interface OurProcess {
   readonly delivered: (chatId: number) => ReadonlyArray<string>
 }
 
-const entry = fileURLToPath(new URL("ourProcessMain.ts", import.meta.url))
-
-/** Resolves once the process is gone and everything it wrote has been read. */
-const ended = (child: ChildProcess) =>
-  Effect.callback<void>((resume) => {
-    const settle = () => {
-      if ((child.exitCode !== null || child.signalCode !== null) && !child.connected) resume(Effect.void)
-    }
-    child.once("exit", settle)
-    child.once("disconnect", settle)
-    settle()
-  })
-
-const killed = (child: ChildProcess) => Effect.andThen(Effect.sync(() => child.kill("SIGKILL")), ended(child))
-
 /** Starts the process, waits until it is logged in; kills it when the scope ends. */
 export const start = (
   options: Options
 ): Effect.Effect<OurProcess, EventLog.EventMissing, Scope.Scope> =>
   Effect.gen(function*() {
     const reports = EventLog.make<Report>(`process ${options.name}`, (report) => report.tag)
-    const child = yield* Effect.acquireRelease(
-      Effect.sync(() => fork(entry, { stdio: ["ignore", "inherit", "inherit", "ipc"] })),
-      killed
-    )
+    const child = yield* Child.start("ourProcessMain.ts")
     child.on("message", (message) => reports.push(message as Report))
-    // What is told to a process that has just been killed reaches nobody, which is no error.
-    const tell = (command: Command) => Effect.sync(() => void child.send(command, () => {}))
+    const tell = (command: Command) => Child.tell(child, command)
     yield* tell({ tag: "start", options })
     yield* reports.waitFor("start", (report) => report.tag === "started" ? report : undefined)
     return {
@@ -78,7 +58,7 @@ export const start = (
             (report) => report.tag === "text" && report.chatId === chatId && report.text === text ? true : undefined
           )
         ),
-      kill: killed(child),
+      kill: Child.kill(child),
       acknowledged: () => reports.seen((report) => report.tag === "sent" ? report.text : undefined),
       delivered: (chatId) =>
         reports.seen((report) => report.tag === "text" && report.chatId === chatId ? report.text : undefined)

@@ -3,10 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { type ChildProcess, fork } from "node:child_process"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import type * as Td from "tdlib-types"
+import * as Child from "./Child.ts"
 import * as EventLog from "./EventLog.ts"
 import { type Client, type ClientOptions, type Invoke, Tdlib, TdlibError } from "./Tdlib.ts"
 import type { Command, Report } from "./tdProcessMain.ts"
@@ -17,21 +16,6 @@ export interface TdProcess extends Client {
   readonly kill: Effect.Effect<void>
 }
 
-const entry = fileURLToPath(new URL("tdProcessMain.ts", import.meta.url))
-
-const gone = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
-
-const killed = (child: ChildProcess) =>
-  Effect.callback<void>((resume) => {
-    const settle = () => {
-      if (gone(child) && !child.connected) resume(Effect.void)
-    }
-    child.once("exit", settle)
-    child.once("disconnect", settle)
-    child.kill("SIGKILL")
-    settle()
-  })
-
 /** Starts the process, waits until it is logged in; kills it when the scope ends. */
 export const start = (
   options: ClientOptions
@@ -40,18 +24,13 @@ export const start = (
     const { library } = yield* Tdlib
     const reports = EventLog.make<Report>(`process ${options.name}`, (report) => report.tag)
     const updates = EventLog.make<Td.Update>(options.name, (update) => update._)
-    const child = yield* Effect.acquireRelease(
-      Effect.sync(() => fork(entry, { stdio: ["ignore", "inherit", "inherit", "ipc"] })),
-      killed
-    )
+    const child = yield* Child.start("tdProcessMain.ts")
     child.on("message", (message) => {
       const report = message as Report
       if (report.tag === "update") updates.push(report.update as Td.Update)
       else reports.push(report)
     })
-    // what is said to a process that is gone is not heard
-    child.on("error", () => undefined)
-    const tell = (command: Command) => Effect.sync(() => void (child.connected && child.send(command, () => {})))
+    const tell = (command: Command) => Child.tell(child, command)
     yield* tell({ tag: "start", options, library })
     const { userId } = yield* reports.waitFor("start", (report) => report.tag === "started" ? report : undefined, {
       within: "20 seconds"
@@ -76,6 +55,6 @@ export const start = (
       filesDirectory: join(options.directory, "files"),
       invoke,
       updates,
-      kill: killed(child)
+      kill: Child.kill(child)
     }
   })
