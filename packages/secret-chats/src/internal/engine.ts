@@ -76,6 +76,9 @@ interface Job {
   taken: boolean
 }
 
+/** Whether it takes in what the server has sent: nobody waits for it. */
+const isUpdate = (job: Job): boolean => job.committed !== undefined
+
 /** Waits in the line of a chat until the store can be used. */
 const lazyJob = (run: Job["run"]): Job => ({
   run,
@@ -347,7 +350,7 @@ export const enqueue = <A, E>(engine: Engine, perform: Perform, chatId: number, 
       return Effect.as(actor.draining ? Effect.void : wakeLater(engine, actor, perform, lazyDelay), cancel)
     }
     actor.queue.push(entry)
-    if (entry.committed === undefined || actor.queue.length >= maxUpdates) actor.hurry?.()
+    if (!isUpdate(entry) || actor.queue.length >= maxUpdates) actor.hurry?.()
     return Effect.as(wake(engine, actor, perform), cancel)
   })
 
@@ -424,7 +427,7 @@ const wake = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect<voi
 
 /** Whether nobody else is sending, so that no job is about to come that could share the commit. */
 const isAlone = (engine: Engine, actor: Actor): boolean => {
-  if (actor.backlog || actor.queue.length !== 1 || actor.queue[0]!.committed !== undefined) return false
+  if (actor.backlog || actor.queue.length !== 1 || isUpdate(actor.queue[0]!)) return false
   for (const other of engine.actors.values()) {
     if (other.waiters.size > 0 || (other.draining && other !== actor)) return false
   }
@@ -433,7 +436,7 @@ const isAlone = (engine: Engine, actor: Actor): boolean => {
 
 /** Whether there are updates in line, and nothing that somebody waits for. */
 const isPatient = (actor: Actor): boolean =>
-  actor.queue.length > 0 && actor.queue.length < maxUpdates && actor.queue.every((job) => job.committed !== undefined)
+  actor.queue.length > 0 && actor.queue.length < maxUpdates && actor.queue.every(isUpdate)
 
 /**
  * While updates keep coming, those that have come wait for those right behind them, and share their commit: for the pace
@@ -463,17 +466,17 @@ const gather = (engine: Engine, actor: Actor): Effect.Effect<void> =>
 // A disk is spared in real time, even where the program's Clock is a virtual one.
 const pause = (actor: Actor, millis: number): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
-    const end = () => {
+    const leave = () => {
       clearTimeout(timer)
       actor.hurry = undefined
+    }
+    const end = () => {
+      leave()
       resume(Effect.void)
     }
     const timer = setTimeout(end, millis)
     actor.hurry = end
-    return Effect.sync(() => {
-      clearTimeout(timer)
-      actor.hurry = undefined
-    })
+    return Effect.sync(leave)
   })
 
 const fail = (jobs: ReadonlyArray<Job>): void => {
@@ -555,22 +558,22 @@ export const stateOf = (
 
 // ----- batches
 
-const takeJobs = (actor: Actor): ReadonlyArray<Job> => {
-  const limit = actor.queue.every((job) => job.committed !== undefined) ? maxUpdates : maxBatch
+const takeJobs = (engine: Engine, actor: Actor): ReadonlyArray<Job> => {
+  const limit = actor.queue.every(isUpdate) ? maxUpdates : maxBatch
   const jobs = [...actor.lazy.splice(0), ...actor.queue.splice(0, limit)]
   let updates = 0
   for (const job of jobs) {
     job.taken = true
-    if (job.committed !== undefined) updates++
+    if (isUpdate(job)) updates++
   }
   actor.backlog = updates > 1
+  if (updates > 0) engine.tookIn = performance.now()
   return jobs
 }
 
 const runBatch = (engine: Engine, actor: Actor, perform: Perform): Effect.Effect<void, never, Services> =>
   Effect.suspend(() => {
-    const jobs = takeJobs(actor)
-    if (jobs.some((job) => job.committed !== undefined)) engine.tookIn = performance.now()
+    const jobs = takeJobs(engine, actor)
     const run = Effect.catchCause(transact(engine, actor, perform, jobs, 0), (cause) => {
       // The store may hold either state now.
       actor.loaded = undefined
