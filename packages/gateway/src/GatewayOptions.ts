@@ -5,7 +5,7 @@
  */
 import type * as MtprotoTransport from "@effect-mtproto/transport/MtprotoTransport"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import type * as Redacted from "effect/Redacted"
 
 /**
@@ -60,15 +60,35 @@ export interface Options {
   readonly webhookRetry?: Duration.Input | undefined
 }
 
+/**
+ * Limits whose times have been read: they are asked for with every request.
+ *
+ * @category models
+ * @since 1.0.0
+ */
+export interface FixedLimits extends Limits {
+  readonly bodyTime: Duration.Duration
+  readonly fileIdle: Duration.Duration
+  readonly requestTime: Duration.Duration
+}
+
 /** @category services @since 1.0.0 */
 export class GatewayOptions
-  extends Context.Service<GatewayOptions, Omit<Options, "limits"> & { readonly limits: Limits }>()(
+  extends Context.Service<GatewayOptions, Omit<Options, "limits"> & { readonly limits: FixedLimits }>()(
     "@effect-mtproto/gateway/GatewayOptions"
   )
 {}
 
 /** @category constructors @since 1.0.0 */
-export const make = (options: Options): GatewayOptions["Service"] => ({
-  ...options,
-  limits: { ...defaultLimits, ...options.limits }
-})
+export const make = (options: Options): GatewayOptions["Service"] => {
+  const limits = { ...defaultLimits, ...options.limits }
+  return {
+    ...options,
+    limits: {
+      ...limits,
+      bodyTime: Duration.fromInputUnsafe(limits.bodyTime),
+      fileIdle: Duration.fromInputUnsafe(limits.fileIdle),
+      requestTime: Duration.fromInputUnsafe(limits.requestTime)
+    }
+  }
+}

@@ -358,30 +358,32 @@ const make = Effect.gen(function*() {
       return Effect.andThen(FiberMap.remove(holders, id), map.invalidate(id))
     })
 
-  const leave = (entry: Held) =>
-    Effect.sync(() => {
-      entry.inUse--
-      entry.lastUsed = performance.now()
-    })
+  /** A session is not idle while it is used. */
+  const using = <A, E, R>(entry: Held, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    entry.inUse++
+    return Effect.ensuring(
+      effect,
+      Effect.sync(() => {
+        entry.inUse--
+        entry.lastUsed = performance.now()
+      })
+    )
+  }
 
   const run: Sessions["Service"]["run"] = (id, effect) =>
     Effect.suspend(() => {
       const entry = held.get(id)
       if (entry === undefined) return use(id, effect) as Effect.Effect<any, any>
-      entry.inUse++
-      return Effect.ensuring(
-        Effect.updateContext(effect, (current: Context.Context<never>) => surrounded(entry.whole, current)),
-        leave(entry)
+      return using(
+        entry,
+        Effect.updateContext(effect, (current: Context.Context<never>) => surrounded(entry.whole, current))
       )
     })
 
   const use = <A, E, R>(id: string, effect: Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
       const entry = held.get(id)
-      if (entry !== undefined) {
-        entry.inUse++
-        return Effect.ensuring(Effect.provideContext(effect, entry.context), leave(entry))
-      }
+      if (entry !== undefined) return using(entry, Effect.provideContext(effect, entry.context))
       return Effect.scoped(
         Effect.flatMap(map.contextEffect(id), (context) =>
           Effect.andThen(keep(id), Effect.provideContext(effect, context)))

@@ -2,6 +2,7 @@
  * The body of a request: JSON, a form, or a form with a file that is handed on as it comes.
  */
 import * as ByteSize from "effect/ByteSize"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
@@ -12,9 +13,8 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { IncomingMessage } from "node:http"
 import * as Failure from "../Failure.ts"
-import type { Limits } from "../GatewayOptions.ts"
+import type { FixedLimits } from "../GatewayOptions.ts"
 import * as Params from "../Params.ts"
-import { millis } from "./millis.ts"
 
 /** A file on its way in; it can be read once. */
 export interface File {
@@ -58,7 +58,7 @@ const hasBody = (request: HttpServerRequest.HttpServerRequest): boolean =>
  * The whole of a small body, as the server hands it on. Reading it in steps of fibers would cost more than all else that a
  * request does before it is understood.
  */
-const readSource = (source: IncomingMessage, limits: Limits): Effect.Effect<Uint8Array, Failure.Failure> =>
+const readSource = (source: IncomingMessage, limits: FixedLimits): Effect.Effect<Uint8Array, Failure.Failure> =>
   Effect.callback((resume) => {
     const chunks: Array<Uint8Array> = []
     let size = 0
@@ -82,7 +82,7 @@ const readSource = (source: IncomingMessage, limits: Limits): Effect.Effect<Uint
     }
     const onEnd = () => end(Effect.succeed(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
     const onBreak = () => end(Effect.fail(unreadable))
-    const timer = setTimeout(() => give(tooSlow), millis(limits.bodyTime))
+    const timer = setTimeout(() => give(tooSlow), Duration.toMillis(limits.bodyTime))
     source.on("data", onData).on("end", onEnd).on("error", onBreak).on("close", onBreak)
     return Effect.sync(leave)
   })
@@ -90,7 +90,7 @@ const readSource = (source: IncomingMessage, limits: Limits): Effect.Effect<Uint
 /** The same for a client that waits to be told to go on, which only the server can do. */
 const readPatient = (
   request: HttpServerRequest.HttpServerRequest,
-  limits: Limits
+  limits: FixedLimits
 ): Effect.Effect<Uint8Array, Failure.Failure> => {
   const reading = Effect.provideService(
     request.arrayBuffer,
@@ -107,7 +107,7 @@ const readPatient = (
 /** Text of a body that fits into memory. */
 const readText = (
   request: HttpServerRequest.HttpServerRequest,
-  limits: Limits
+  limits: FixedLimits
 ): Effect.Effect<string, Failure.Failure> => {
   if (Number(request.headers["content-length"] ?? 0) > limits.body) return Effect.fail(tooLarge)
   const bytes = request.headers["expect"] === undefined
@@ -128,7 +128,7 @@ const readText = (
  */
 export const read = <A, E, R>(
   request: HttpServerRequest.HttpServerRequest,
-  limits: Limits,
+  limits: FixedLimits,
   next: (params: Params.Params, file: File | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Failure.Failure, R> => {
   if (!hasBody(request)) return next(empty, undefined)
@@ -163,7 +163,7 @@ const MAX_PARTS = 64
 
 const readMultipart = <A, E, R>(
   request: HttpServerRequest.HttpServerRequest,
-  limits: Limits,
+  limits: FixedLimits,
   next: (params: Params.Params, file: File | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Failure.Failure, R> => {
   const services = Multipart.limitsServices({

@@ -15,7 +15,7 @@ import * as LooseTl from "../LooseTl.ts"
 import * as Params from "../Params.ts"
 import { type Call, type Gateway, json, type Operation, response } from "./call.ts"
 import * as People from "./people.ts"
-import { inOrder } from "./sending.ts"
+import { fileJson, inOrder } from "./sending.ts"
 
 /** The chat that is meant; the names are those that programs use for it. */
 const chatIdOf = (params: Params.Params) =>
@@ -30,7 +30,7 @@ const chatJson = (chat: SecretChat) => ({
 const messageJson = ({ file, message, ...rest }: HistoryMessage) => ({
   _: "secretMessage",
   ...LooseTl.toJson(rest) as object,
-  ...file === undefined ? {} : { file: { _: "encryptedFile", ...LooseTl.toJson(file) as object } },
+  ...fileJson(file),
   message: DecryptedMessage.toJson(message)
 })
 
@@ -79,17 +79,19 @@ export const discard = withChat((chats, chatId, params) =>
 export const forget = withChat((chats, chatId) => Effect.as(chats.forget(chatId), true))
 export const get = withChat((chats, chatId) => Effect.map(chats.get(chatId), chatJson))
 
-/** 0 = unknown or closed, 1 = asked for, 2 = ready: as the first library of this kind had it. */
-export const status: Operation = Effect.fnUntraced(function*(gateway, { params, session }) {
+/** The state of a chat; one that is unknown is as good as closed. */
+const stateOf = Effect.fnUntraced(function*(gateway: Gateway, { params, session }: Call) {
   const chatId = yield* chatIdOf(params)
   const found = yield* gateway.sessions.use(session.id, Effect.option(SecretChats.use((chats) => chats.get(chatId))))
-  const state = Option.isSome(found) ? found.value.state : "closed"
-  return json(state === "ready" ? 2 : state === "closed" ? 0 : 1)
+  return Option.isSome(found) ? found.value.state : "closed"
 })
 
+/** 0 = unknown or closed, 1 = asked for, 2 = ready: as the first library of this kind had it. */
+export const status: Operation = (gateway, call) =>
+  Effect.map(stateOf(gateway, call), (state) => json(state === "ready" ? 2 : state === "closed" ? 0 : 1))
+
 /** Whether a chat is ready: as TelegramApiServer has it. */
-export const has: Operation = (gateway, call) =>
-  Effect.map(status(gateway, call), (answer) => json(answer._tag === "Json" && answer.value === 2))
+export const has: Operation = (gateway, call) => Effect.map(stateOf(gateway, call), (state) => json(state === "ready"))
 
 export const list: Operation = (gateway, { session }) =>
   Effect.map(

@@ -112,16 +112,17 @@ const endless = /^(events|websocket|getupdates|getmtprotoupdates|downloadencrypt
 
 const shapeOf = (method: string): Shape => {
   const isSend = /^(?:messages\.)?sendencrypted/.test(method.toLowerCase())
+  const written = plain(method)
   const fields = LooseTl.fields(method)
   const names = new Set(isSend ? ["peer", "message", "silent"] : fields.map((field) => field.name))
   const texts = new Set(["url", "password", "code", "caption"])
   if (!isSend) { for (const field of fields) if (field.type === "string") texts.add(field.name) }
   return {
     isSend,
-    isEndless: isSend || endless.test(plain(method)),
+    isEndless: isSend || endless.test(written),
     has: (name) => names.has(name),
     isText: (name) => texts.has(name),
-    plain: plain(method)
+    plain: written
   }
 }
 

@@ -6,10 +6,12 @@ import * as EncryptedFile from "@effect-mtproto/secret-chats/EncryptedFile"
 import * as FileSource from "@effect-mtproto/secret-chats/FileSource"
 import * as Media from "@effect-mtproto/secret-chats/Media"
 import type { Outcome } from "@effect-mtproto/secret-chats/Outcome"
+import type { FileReference } from "@effect-mtproto/secret-chats/protocol/Events"
 import * as RawMessage from "@effect-mtproto/secret-chats/RawMessage"
 import { SecretChats } from "@effect-mtproto/secret-chats/SecretChats"
 import { sendEncryptedService } from "@effect-mtproto/secret-chats/sendEncryptedService"
 import { uploadEncryptedFile } from "@effect-mtproto/secret-chats/uploadEncryptedFile"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Fiber from "effect/Fiber"
@@ -23,7 +25,6 @@ import * as Params from "../Params.ts"
 import { Runtime, type Services } from "../Sessions.ts"
 import type { File } from "./body.ts"
 import { type Call, type Gateway, json, type Operation } from "./call.ts"
-import { millis } from "./millis.ts"
 
 // ----- what is sent
 
@@ -124,6 +125,10 @@ const fileDraft = (
 
 // ----- what came of it
 
+/** The file of a message, if it has one. */
+export const fileJson = (file: FileReference | undefined) =>
+  file === undefined ? {} : { file: { _: "encryptedFile", ...LooseTl.toJson(file) as object } }
+
 /** An outcome as the server's answer, with what names the message. */
 export const outcome = ({ _tag, chatId, date, file, index, randomId }: Outcome) => ({
   _: _tag,
@@ -131,7 +136,7 @@ export const outcome = ({ _tag, chatId, date, file, index, randomId }: Outcome) 
   chat_id: chatId,
   random_id: randomId.toString(),
   index,
-  ...file === undefined ? {} : { file: { _: "encryptedFile", ...LooseTl.toJson(file) as object } }
+  ...fileJson(file)
 })
 
 const outcomes = (result: Outcome | ReadonlyArray<Outcome>) =>
@@ -192,7 +197,7 @@ export const inOrder = <A>(
     Effect.flatMap(Runtime, ({ warm }) => {
       const begun = Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), (fiber) => {
         turn.end()
-        return within(fiber, millis(options.limits.requestTime), timedOut)
+        return within(fiber, Duration.toMillis(options.limits.requestTime), timedOut)
       })
       return warm.has(chatId) ? begun : Effect.andThen(Effect.ignore(warmUp(chatId)), begun)
     })
