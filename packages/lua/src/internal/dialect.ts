@@ -35,15 +35,16 @@ local contents = {
   messageMediaGame = "MessageGame", messageMediaInvoice = "MessageInvoice"
 }
 
+local toTd
+
 local function contentOf(v)
   local media = type(v.media) == "table" and gsub(v.media._, "^decryptedM", "m")
   if not media or media == "messageMediaEmpty" or media == "messageMediaWebPage" then
-    return { ID = "MessageText", text_ = v.message, entities_ = {} }
+    return { ID = "MessageText", text_ = v.message, entities_ = toTd(v.entities or {}) }
   end
   return { ID = contents[media] or "MessageUnsupported", caption_ = v.message }
 end
 
-local toTd
 local beside = {
   message = function(v, out)
     local fwd, reply = v.fwd_from, v.reply_to
@@ -51,7 +52,6 @@ local beside = {
     out.sender_user_id_ = type(v.from_id) == "table" and v.from_id.user_id or not v.out and not v.post
       and type(v.peer_id) == "table" and v.peer_id.user_id or 0
     out.content_ = contentOf(v)
-    if out.content_.entities_ then out.content_.entities_ = toTd(v.entities or {}) end
     out.reply_to_message_id_ = type(reply) == "table" and reply.reply_to_msg_id or 0
     out.send_state_ = { ID = v.out and "MessageIsSuccessfullySent" or "MessageIsIncoming" }
     out.is_post_ = v.post or false
@@ -66,7 +66,6 @@ local beside = {
     local inner = v.decrypted_message
     if type(inner) ~= "table" or inner._ ~= "decryptedMessage" then return end
     out.content_ = contentOf(inner)
-    if out.content_.entities_ then out.content_.entities_ = toTd(inner.entities or {}) end
     out.reply_to_message_id_ = inner.reply_to_random_id or 0
   end,
   updateNewMessage = function(v, out)

@@ -27,7 +27,6 @@ import * as People from "./people.ts"
 type Args = ReadonlyArray<LuaValue.LuaValue>
 type Function = (env: Environment, args: Args) => Effect.Effect<LuaValue.LuaValue, unknown, Services>
 
-const user = LuaTl.toLua(ApiSchema.type("User"))
 const message = LuaTl.toLua(DecryptedMessage.AnyMessage)
 
 /** 0: not there, or over; 1: on its way; 2: ready. */
@@ -173,7 +172,7 @@ const refusals = {
 }
 
 export const functions: { readonly [name: string]: Function } = {
-  get_self: (env) => Effect.map(Info.getUser(env, { _tag: "inputUserSelf" }), user),
+  get_self: (env) => Effect.map(Info.getUser(env, { _tag: "inputUserSelf" }), Info.user),
 
   get_info: Effect.fnUntraced(function*(env, args) {
     const chat = Peers.chatId(args[0])

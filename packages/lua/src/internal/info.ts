@@ -8,7 +8,7 @@ import type { Environment } from "./calls.ts"
 import { invalid, Refusal } from "./failure.ts"
 import * as People from "./people.ts"
 
-const user = LuaTl.toLua(ApiSchema.type("User"))
+export const user = LuaTl.toLua(ApiSchema.type("User"))
 const chat = LuaTl.toLua(ApiSchema.type("Chat"))
 const peerTable = LuaTl.toLua(ApiSchema.type("Peer"))
 const inputPeer = LuaTl.toLua(ApiSchema.type("InputPeer"))
@@ -42,7 +42,7 @@ const botApiId = (peer: Api.Peer): bigint => {
     case "peerChat":
       return -peer.chatId
     case "peerChannel":
-      return -1_000_000_000_000n - peer.channelId
+      return People.channelOffset - peer.channelId
   }
 }
 

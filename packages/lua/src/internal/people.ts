@@ -132,7 +132,7 @@ const withMessage = <A>(people: People, value: LuaValue.LuaTable, run: () => A):
 }
 
 /** Ids as programs for bots write those of groups and channels. */
-const channelOffset = -1_000_000_000_000n
+export const channelOffset = -1_000_000_000_000n
 
 const inputChannel = (people: People, channelId: bigint): Api.inputChannel => {
   const accessHash = people.channels.get(channelId)
