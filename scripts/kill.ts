@@ -13,14 +13,13 @@ import { Transport } from "@effect-mtproto/transport/Transport"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
-import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { type Address, layer } from "../packages/secret-chats/test/kill/client.ts"
 import type { Argument, Transcript } from "../packages/secret-chats/test/kill/talker.ts"
+import { launch, type Launched } from "../packages/secret-chats/test/support/processes.ts"
 
 const { values } = parseArgs({
   options: {
@@ -34,27 +33,9 @@ if (!Number.isSafeInteger(kills) || kills < 1) {
   process.exit(2)
 }
 
-const talker = fileURLToPath(new URL("../packages/secret-chats/test/kill/talker.ts", import.meta.url))
+const talker = new URL("../packages/secret-chats/test/kill/talker.ts", import.meta.url)
 
-interface Running {
-  readonly child: ChildProcess
-  readonly out: () => string
-}
-
-const start = (argument: Argument): Running => {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", talker, JSON.stringify(argument)], {
-    stdio: ["ignore", "pipe", "pipe"]
-  })
-  let out = ""
-  const listen = (chunk: Buffer): void => {
-    out += chunk.toString()
-  }
-  child.stdout!.on("data", listen)
-  child.stderr!.on("data", listen)
-  return { child, out: () => out }
-}
-
-const kill = ({ child }: Running) =>
+const kill = ({ child }: Launched) =>
   Effect.callback<void>((resume) => {
     if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
     child.once("close", () => resume(Effect.void))
@@ -62,7 +43,7 @@ const kill = ({ child }: Running) =>
   })
 
 /** Waits until a program has said something with a line end, which is its whole text if it goes on to say nothing. */
-const says = (running: Running, accept: (out: string) => boolean, minutes: number) =>
+const says = (running: Launched, accept: (out: string) => boolean, minutes: number) =>
   Effect.gen(function*() {
     for (let waited = 0; !accept(running.out()); waited += 10) {
       if (running.child.exitCode !== null) return yield* Effect.die(new Error(`it has ended: ${running.out()}`))
@@ -112,7 +93,8 @@ const program = Effect.gen(function*() {
     return chat.chatId
   }).pipe(Effect.provide(layer(address, filename("ann")), { local: true }), Effect.scoped)
 
-  const talk = (name: string, finish = false) => start({ address, filename: filename(name), chatId, name, finish })
+  const talk = (name: string, finish = false) =>
+    launch(talker, { address, filename: filename(name), chatId, name, finish } satisfies Argument)
   const running = { ann: talk("ann"), bob: talk("bob") }
   yield* Effect.addFinalizer(() => Effect.forEach(people, (name) => kill(running[name]), { discard: true }))
   for (let done = 0; done < kills;) {

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
 import * as Support from "./support.ts"
 
 /** Every attribute and event of a span, as text. */
@@ -13,14 +12,7 @@ const textOf = (span: Tracer.NativeSpan): string =>
 describe("the span of a request", () => {
   it.live("tells the route, the status and the session, and neither token nor content", () =>
     Effect.gen(function*() {
-      const spans: Array<Tracer.NativeSpan> = []
-      const tracer = Tracer.make({
-        span: (options) => {
-          const span = new Tracer.NativeSpan(options)
-          spans.push(span)
-          return span
-        }
-      })
+      const { layer, spans } = Support.tracing()
       const secret = "what nobody may read"
       const { ann, chatId } = yield* Effect.gen(function*() {
         const { ann, chatId, client } = yield* Support.world()
@@ -31,7 +23,7 @@ describe("the span of a request", () => {
         yield* client.fetch(`/api/${ann.slice("/user".length)}/getPolicy`)
         yield* client.fetch("/nowhere")
         return { ann, chatId }
-      }).pipe(Effect.scoped, Effect.provide(Layer.succeed(Tracer.Tracer, tracer)))
+      }).pipe(Effect.scoped, Effect.provide(layer))
 
       const requests = spans.filter(({ name }) => name === "Gateway.request").map(({ attributes }) =>
         Object.fromEntries(attributes)

@@ -12,6 +12,7 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
+import * as Tracer from "effect/Tracer"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -32,6 +33,19 @@ export interface Client {
   readonly call: (path: string, params?: unknown, headers?: Record<string, string>) => Effect.Effect<any>
   /** The same, with the whole answer. */
   readonly post: (path: string, params?: unknown, headers?: Record<string, string>) => Effect.Effect<Reply>
+}
+
+/** A tracer, and the spans that it has made. */
+export const tracing = () => {
+  const spans: Array<Tracer.NativeSpan> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  return { spans, layer: Layer.succeed(Tracer.Tracer, tracer) }
 }
 
 /** Two accounts, +15550001 and +15550002. */

@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
 import * as Support from "./support.ts"
 
 const service = { _: "decryptedMessageService", action: { _: "decryptedMessageActionNoop" } }
@@ -10,20 +9,13 @@ const service = { _: "decryptedMessageService", action: { _: "decryptedMessageAc
 describe("what surrounds a call", () => {
   it.live("is there in its session too: each send stands under the span of its own request", () =>
     Effect.gen(function*() {
-      const spans: Array<Tracer.NativeSpan> = []
-      const tracer = Tracer.make({
-        span: (options) => {
-          const span = new Tracer.NativeSpan(options)
-          spans.push(span)
-          return span
-        }
-      })
+      const { layer, spans } = Support.tracing()
       yield* Effect.gen(function*() {
         const { ann, chatId, client } = yield* Support.world()
         for (let i = 0; i < 3; i++) {
           yield* client.call(`${ann}/messages.sendEncryptedService`, { peer: chatId, message: service })
         }
-      }).pipe(Effect.scoped, Effect.provide(Layer.succeed(Tracer.Tracer, tracer)))
+      }).pipe(Effect.scoped, Effect.provide(layer))
       const sends = spans.filter(({ name }) => name === "sendEncryptedService")
       const parents = sends.map(({ parent }) => Option.getOrThrow(parent) as Tracer.NativeSpan)
       assert.deepStrictEqual(parents.map(({ name }) => name), ["Gateway.request", "Gateway.request", "Gateway.request"])

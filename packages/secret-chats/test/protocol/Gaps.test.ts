@@ -22,7 +22,8 @@ import {
   step,
   type Stepped,
   text,
-  violated
+  violated,
+  waiting
 } from "./support.ts"
 
 const holes = (stepped: Stepped) =>
@@ -194,14 +195,6 @@ describe.each(roles)("asking for what is missing, as %s", (role) => {
   it("only what had to make room is let go, and it is said", () => {
     const { state } = arrive(ready(role), 3)
     assert.deepStrictEqual(of(arrive(state, 5), "Notice"), [])
-    const waiting = (index: number, bytes: number): Inbox.Pending => ({
-      index,
-      payload: new Uint8Array(bytes),
-      key: 1n,
-      randomId: 1n,
-      date: 1,
-      spent: false
-    })
     const half = Inbox.MAX_PENDING_BYTES / 2
     const two = Inbox.hold(Inbox.hold(Inbox.initial, waiting(3, half)).inbox, waiting(5, half))
     // exactly full is not too full

@@ -7,6 +7,7 @@ import * as TlCodec from "@effect-mtproto/core/TlCodec"
 import * as ChatState from "@effect-mtproto/secret-chats/protocol/ChatState"
 import * as Content from "@effect-mtproto/secret-chats/protocol/Content"
 import type { Event } from "@effect-mtproto/secret-chats/protocol/Events"
+import type * as Inbox from "@effect-mtproto/secret-chats/protocol/Inbox"
 import type { Input } from "@effect-mtproto/secret-chats/protocol/Input"
 import type * as Keys from "@effect-mtproto/secret-chats/protocol/Keys"
 import * as Machine from "@effect-mtproto/secret-chats/protocol/Machine"
@@ -227,6 +228,16 @@ export const encodePayload = (wrapper: {
   })
 
 export const other = (role: Sequence.Role): Sequence.Role => (role === "creator" ? "acceptor" : "creator")
+
+/** A message that waits for its turn. */
+export const waiting = (index: number, bytes: number): Inbox.Pending => ({
+  index,
+  payload: new Uint8Array(bytes),
+  key: 1n,
+  randomId: 1n,
+  date: 1,
+  spent: false
+})
 
 /** A frame of the peer of `state`, by raw numbers. */
 export const fromPeer = (

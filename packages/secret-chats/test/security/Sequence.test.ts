@@ -127,16 +127,8 @@ describe("gaps", () => {
 
   it("R16 what waits is bounded in number and in bytes, and no request is wider than the other side will answer", () => {
     let inbox = Inbox.initial
-    const waiting = (index: number, bytes: number): Inbox.Pending => ({
-      index,
-      payload: new Uint8Array(bytes),
-      key: 1n,
-      randomId: 1n,
-      date: 1,
-      spent: false
-    })
     for (let i = 5000; i > 1; i--) {
-      inbox = Inbox.hold(Inbox.see(inbox, i), waiting(i, 5000)).inbox
+      inbox = Inbox.hold(Inbox.see(inbox, i), Core.waiting(i, 5000)).inbox
       assert.isAtMost(inbox.pending.length, Inbox.MAX_PENDING)
       assert.isAtMost(inbox.pendingBytes, Inbox.MAX_PENDING_BYTES)
     }

@@ -1,7 +1,7 @@
 /** Programs that are started at the same time. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { spawn } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { eventually } from "./Peers.ts"
 
 export interface Running {
@@ -11,29 +11,41 @@ export interface Running {
   readonly code: () => number | null
 }
 
-/** Runs a program of this folder's parent; it ends with the scope at the latest. */
+/** A program, and all that it has said so far. */
+export interface Launched {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly out: () => string
+}
+
+/** Starts a program of this folder's parent. */
+export const launch = (program: URL, argument: unknown): Launched => {
+  const child = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", program.pathname, JSON.stringify(argument)],
+    { stdio: ["pipe", "pipe", "pipe"] }
+  )
+  let out = ""
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      out += chunk.toString()
+    })
+  }
+  child.stdin.on("error", () => {})
+  return { child, out: () => out }
+}
+
+/** Runs such a program; it ends with the scope at the latest. */
 export const run = (program: URL, argument: unknown): Effect.Effect<Running, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(
-        process.execPath,
-        ["--disable-warning=ExperimentalWarning", program.pathname, JSON.stringify(argument)],
-        { stdio: ["pipe", "pipe", "pipe"] }
-      )
-      let out = ""
-      for (const stream of [child.stdout, child.stderr]) {
-        stream.on("data", (chunk: Buffer) => {
-          out += chunk.toString()
-        })
-      }
-      child.stdin.on("error", () => {})
+      const { child, out } = launch(program, argument)
       const running: Running = {
-        out: () => out,
+        out,
         says: (text) =>
           eventually(() => {
-            if (child.exitCode !== null && !out.includes(text)) throw new Error(`ended without "${text}": ${out}`)
-            return out.includes(text)
-          }, `"${text}", not ${JSON.stringify(out)}`),
+            if (child.exitCode !== null && !out().includes(text)) throw new Error(`ended without "${text}": ${out()}`)
+            return out().includes(text)
+          }, `"${text}", not ${JSON.stringify(out())}`),
         tell: () => child.stdin.write("go\n"),
         code: () => child.exitCode
       }
